@@ -1,0 +1,154 @@
+"""The conditional likelihood of one subject: rows, residual model, and the penalty on the effects."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel._jit import kernel
+from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.residual import (
+    CENSORED,
+    FIRST,
+    IGNORED,
+    SECOND,
+    VALUE,
+    WEIGHT,
+    censored,
+    quantified,
+    variance,
+)
+
+
+class Rows(NamedTuple):
+    """Observations of all subjects, in the order of the steps.
+
+    Attributes
+    ----------
+    y : array (n_observations,)
+        Concentration, or its limit where censored; its logarithm if `is_log`.
+    status : array (n_observations,)
+        `QUANTIFIED`, `CENSORED` (M3) or `IGNORED` (M1).
+    combine : int
+    is_log : bool
+        The residual is additive on the log scale.
+    """
+
+    y: NDArray[np.float64]
+    status: NDArray[np.int8]
+    combine: int
+    is_log: bool
+
+
+class Population(NamedTuple):
+    """Population parameters as the kernels need them."""
+
+    omega: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    log_determinant: float
+    sigma: NDArray[np.float64]
+
+
+@kernel
+def to_log(work, rows, n, m, order):
+    """Replace f and its derivatives by those of log f."""
+    for j in range(rows):
+        f = work.f[j]
+        inverse = 1.0 / f
+        if order > 2:
+            for a in range(n):
+                for b in range(n):
+                    for c in range(m):
+                        fa, fb, fc = work.f1[j, a], work.f1[j, b], work.f1[j, c]
+                        cross = (
+                            work.f2[j, a, b] * fc + work.f2[j, a, c] * fb + work.f2[j, b, c] * fa
+                        )
+                        work.f3[j, a, b, c] = inverse * (
+                            work.f3[j, a, b, c]
+                            - inverse * (cross - 2.0 * inverse * fa * fb * fc)
+                        )
+        for a in range(n):
+            for b in range(m):
+                work.f2[j, a, b] = inverse * (
+                    work.f2[j, a, b] - inverse * work.f1[j, a] * work.f1[j, b]
+                )
+        for b in range(m):
+            work.f1[j, b] *= inverse
+        work.f[j] = np.log(f) if f > 0.0 else -np.inf
+
+
+@kernel
+def predict_rows(steps, psi, rows, subject, eta, order, work):
+    """Predict on the scale on which the residual error is defined."""
+    predict_subject(steps, psi, subject, eta, order, work)
+    if rows.is_log:
+        count = steps.first[subject + 1] - steps.first[subject]
+        to_log(work, count, psi.effects, psi.direction.shape[2], order)
+
+
+@kernel
+def row_variance(rows, population, frozen, j, f, r, by_sigma):
+    """Residual variance of a row; without interaction that at eta = 0, which is constant."""
+    if frozen.size > 0:
+        variance(rows.combine, population.sigma, frozen[j], r, by_sigma)
+        r[1] = r[2] = r[3] = 0.0
+    else:
+        variance(rows.combine, population.sigma, f, r, by_sigma)
+
+
+@kernel
+def conditional(steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss):
+    """Half of -2 log joint density at `eta`, its gradient and two Hessians in the effects.
+
+    Parameters
+    ----------
+    frozen : array (observations of the subject,) or (0,)
+        Predictions at eta = 0 where the residual variance does not follow the effects.
+    gradient : array (n,)
+    exact, gauss : array (n, n)
+        Written: the exact Hessian, and the positive definite one of FOCE-I.
+
+    Returns
+    -------
+    float
+        Infinite where the model is not defined.
+    """
+    n = psi.effects
+    predict_rows(steps, psi, rows, subject, eta, 2, work)
+    first = steps.first[subject]
+    total = 0.0
+    for a in range(n):
+        gradient[a] = 0.0
+        for b in range(n):
+            gradient[a] += population.precision[a, b] * eta[b]
+            exact[a, b] = population.precision[a, b]
+            gauss[a, b] = population.precision[a, b]
+        total += eta[a] * gradient[a]
+    r = np.empty(4)
+    by_sigma = np.empty((3, 3))
+    out = np.empty(6)
+    for j in range(steps.first[subject + 1] - first):
+        status = rows.status[first + j]
+        if status == IGNORED:
+            continue
+        f = work.f[j]
+        row_variance(rows, population, frozen, j, f, r, by_sigma)
+        if status == CENSORED:
+            censored(rows.y[first + j], f, r, out)
+        else:
+            quantified(rows.y[first + j], f, r, out)
+        total += out[VALUE]
+        for a in range(n):
+            fa = work.f1[j, a]
+            gradient[a] += 0.5 * out[FIRST] * fa
+            for b in range(a + 1):
+                product = fa * work.f1[j, b]
+                gauss[a, b] += out[WEIGHT] * product
+                exact[a, b] += 0.5 * (out[SECOND] * product + out[FIRST] * work.f2[j, a, b])
+    for a in range(n):
+        for b in range(a):
+            gauss[b, a] = gauss[a, b]
+            exact[b, a] = exact[a, b]
+    return 0.5 * total if np.isfinite(total) else np.inf

@@ -1,0 +1,379 @@
+"""The marginal likelihood of a subject and its exact gradient, for FO, FOCE, FOCE-I and Laplace.
+
+With z the directions (effects first), OFV = 2 l(eta*) + log|Omega| + log|H|, and the mode moves
+by -(l_ee)^-1 l_ep, the total derivative is (Almquist et al. 2015, 10.1007/s10928-015-9409-1)
+
+    dOFV/dp = partial_p (2 l + log|Omega| + log|H|) - l_pe q,   q = (l_ee)^-1 partial_e log|H|.
+
+Each row adds weight * f_e f_e' to H (and half of rho' f_ee for Laplace), so all derivatives of H
+come from the weight's derivatives and from f_ez, f_eez. Without interaction the variance of a row
+is a constant of the mode search and its dependence on z, through f(0), is added at the end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel._jit import kernel
+from pkmodel.kernels.likelihood import predict_rows, row_variance
+from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
+from pkmodel.kernels.residual import (
+    CENSORED,
+    FIRST,
+    IGNORED,
+    SECOND,
+    THIRD,
+    VALUE,
+    WEIGHT,
+    WEIGHT_FIRST,
+    censored,
+    censored_by_sigma,
+    quantified,
+    quantified_by_sigma,
+    variance,
+)
+from pkmodel.kernels.small_matrix import cholesky, invert, log_determinant, solve
+from pkmodel.kernels.subject import make_work
+
+FO, CONDITIONAL, LAPLACE = 0, 1, 2
+
+
+class Method(NamedTuple):
+    """`kind` is FO, CONDITIONAL (FOCE, FOCE-I) or LAPLACE."""
+
+    kind: int
+    interaction: bool
+    tolerance: float
+
+
+class Terms(NamedTuple):
+    """What the kernel writes of each subject.
+
+    Attributes
+    ----------
+    objective : array (subjects,)
+    by_direction : array (subjects, m)
+        Derivative in the directions that are no effects, and in the shift of the effects.
+    by_sigma : array (subjects, 3)
+    by_omega : array (subjects, n, n)
+        Derivative in Omega as a symmetric matrix: dOFV = sum(by_omega * dOmega).
+    eta : array (subjects, n)
+        Read as the start of the search, written as the mode.
+    covariance : array (subjects, n, n)
+        Inverse of the curvature H.
+    status : array (subjects,)
+    """
+
+    objective: NDArray[np.float64]
+    by_direction: NDArray[np.float64]
+    by_sigma: NDArray[np.float64]
+    by_omega: NDArray[np.float64]
+    eta: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    status: NDArray[np.int8]
+
+
+@kernel
+def _omega_terms(population, eta, q, inverse, n, out):
+    """-P (eta eta' - Omega + H^-1 - sym(q eta')) P, with P the inverse of Omega."""
+    inner = np.empty((n, n))
+    half = np.empty((n, n))
+    for a in range(n):
+        for b in range(n):
+            inner[a, b] = (
+                eta[a] * eta[b]
+                - population.omega[a, b]
+                + inverse[a, b]
+                - 0.5 * (q[a] * eta[b] + eta[a] * q[b])
+            )
+    for a in range(n):
+        for b in range(n):
+            total = 0.0
+            for c in range(n):
+                total += population.precision[a, c] * inner[c, b]
+            half[a, b] = total
+    for a in range(n):
+        for b in range(n):
+            total = 0.0
+            for c in range(n):
+                total -= half[a, c] * population.precision[c, b]
+            out[a, b] = total
+
+
+@kernel
+def _first_order(steps, psi, rows, population, i, work, terms):
+    """FO: linearised at eta = 0; the mode of the linearised problem stands in for eta*."""
+    n = psi.effects
+    m = psi.direction.shape[2]
+    first = steps.first[i]
+    count = steps.first[i + 1] - first
+    zero = np.zeros(n)
+    predict_rows(steps, psi, rows, i, zero, 2, work)
+    r = np.empty((count, 4))
+    by_sigma = np.empty((count, 3, 3))
+    curvature = population.precision.copy()
+    moment = np.zeros(n)
+    for j in range(count):
+        variance(rows.combine, population.sigma, work.f[j], r[j], by_sigma[j])
+        if rows.status[first + j] == IGNORED:
+            continue
+        for a in range(n):
+            fa = work.f1[j, a] / r[j, 0]
+            moment[a] += fa * (rows.y[first + j] - work.f[j])
+            for b in range(n):
+                curvature[a, b] += fa * work.f1[j, b]
+    lower = np.zeros((n, n))
+    if not cholesky(curvature, n, lower):
+        terms.status[i] = UNDEFINED
+        terms.objective[i] = np.inf
+        return
+    inverse = terms.covariance[i]
+    invert(lower, n, inverse)
+    eta = np.zeros(n)
+    solve(lower, n, moment, eta)
+    total = population.log_determinant + log_determinant(lower, n)
+    for a in range(n):
+        for b in range(n):
+            total += eta[a] * population.precision[a, b] * eta[b]
+    projected = np.zeros(n)
+    for j in range(count):
+        if rows.status[first + j] == IGNORED:
+            continue
+        q = 1.0 / r[j, 0]
+        e = rows.y[first + j] - work.f[j]
+        leverage = 0.0
+        for a in range(n):
+            e -= work.f1[j, a] * eta[a]
+            projected[a] = 0.0
+            for b in range(n):
+                projected[a] += inverse[a, b] * work.f1[j, b]
+            leverage += projected[a] * work.f1[j, a]
+        total += e * e * q + np.log(r[j, 0])
+        by_r = q - (e * e + leverage) * q * q
+        for z in range(m):
+            moved = work.f1[j, z]
+            spread = 0.0
+            for a in range(n):
+                moved += work.f2[j, a, z] * eta[a]
+                spread += projected[a] * work.f2[j, a, z]
+            terms.by_direction[i, z] += (
+                2.0 * q * (spread - e * moved) + by_r * r[j, 1] * work.f1[j, z]
+            )
+        for k in range(3):
+            terms.by_sigma[i, k] += by_r * by_sigma[j, k, 0]
+    terms.objective[i] = total
+    terms.status[i] = FOUND if np.isfinite(total) else UNDEFINED
+    _omega_terms(population, eta, zero, inverse, n, terms.by_omega[i])
+    terms.eta[i] = eta
+
+
+@kernel
+def _row(rows, population, frozen, i, j, f, r, by_sigma, out):
+    """Variance and likelihood terms of row `j`, counted within the subject, at prediction f."""
+    row_variance(rows, population, frozen, j, f, r, by_sigma)
+    if rows.status[i] == CENSORED:
+        censored(rows.y[i], f, r, out)
+    else:
+        quantified(rows.y[i], f, r, out)
+
+
+@kernel
+def _row_by_sigma(rows, i, f, r, s, out):
+    if rows.status[i] == CENSORED:
+        censored_by_sigma(rows.y[i], f, r, s, out)
+    else:
+        quantified_by_sigma(rows.y[i], f, r, s, out)
+
+
+@kernel
+def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work, terms):
+    """FOCE, FOCE-I and Laplace, at the mode."""
+    n = psi.effects
+    m = psi.direction.shape[2]
+    is_laplace = method.kind == LAPLACE
+    first = steps.first[i]
+    count = steps.first[i + 1] - first
+    eta = terms.eta[i]
+    status, value = find_mode(
+        steps, psi, rows, population, frozen, i, eta, method.tolerance, work
+    )
+    terms.status[i] = status
+    if status == UNDEFINED:
+        terms.objective[i] = np.inf
+        return
+    predict_rows(steps, psi, rows, i, eta, 3 if is_laplace else 2, work)
+
+    r = np.empty(4)
+    by_sigma = np.empty((3, 3))
+    out = np.empty(6)
+    exact = population.precision.copy()
+    gauss = population.precision.copy()
+    cross = np.zeros((n, m))
+    for j in range(count):
+        if rows.status[first + j] == IGNORED:
+            continue
+        _row(rows, population, frozen, first + j, j, work.f[j], r, by_sigma, out)
+        for a in range(n):
+            fa = work.f1[j, a]
+            for b in range(n):
+                gauss[a, b] += out[WEIGHT] * fa * work.f1[j, b]
+            for z in range(m):
+                cross[a, z] += 0.5 * (
+                    out[SECOND] * fa * work.f1[j, z] + out[FIRST] * work.f2[j, a, z]
+                )
+        for z in range(m):
+            terms.by_direction[i, z] += out[FIRST] * work.f1[j, z]
+    for a in range(n):
+        for b in range(n):
+            exact[a, b] += cross[a, b]
+
+    lower = np.zeros((n, n))
+    exact_lower = np.zeros((n, n))
+    if not cholesky(exact if is_laplace else gauss, n, lower):
+        terms.status[i] = UNDEFINED
+        terms.objective[i] = np.inf
+        return
+    if not cholesky(exact, n, exact_lower):
+        exact_lower[:] = lower
+    inverse = terms.covariance[i]
+    invert(lower, n, inverse)
+    terms.objective[i] = (
+        2.0 * value + population.log_determinant + log_determinant(lower, n)
+    )
+
+    by_curvature = np.zeros(m)
+    projected = np.zeros(n)
+    change = np.empty(4)
+    sigma_mode = np.zeros((3, n))
+    frozen_mode = np.zeros((frozen.size, n))
+    frozen_part = np.zeros(frozen.size)
+    unit = np.zeros(3)
+    unit[0] = 1.0
+    frozen_sigma = np.zeros((frozen.size, 3))
+    frozen_slope = np.zeros(frozen.size)
+    for j in range(count):
+        if rows.status[first + j] == IGNORED:
+            continue
+        f = work.f[j]
+        _row(rows, population, frozen, first + j, j, f, r, by_sigma, out)
+        leverage = 0.0
+        trace = 0.0
+        for a in range(n):
+            projected[a] = 0.0
+            for b in range(n):
+                projected[a] += inverse[a, b] * work.f1[j, b]
+                trace += inverse[a, b] * work.f2[j, a, b]
+            leverage += projected[a] * work.f1[j, a]
+        if is_laplace:
+            weight = 0.5 * out[SECOND]
+            slope = 0.5 * (out[THIRD] * leverage + out[SECOND] * trace)
+        else:
+            weight = out[WEIGHT]
+            slope = out[WEIGHT_FIRST] * leverage
+        for z in range(m):
+            total = 0.0
+            for a in range(n):
+                total += projected[a] * work.f2[j, a, z]
+            by_curvature[z] += slope * work.f1[j, z] + 2.0 * weight * total
+        if is_laplace:
+            for z in range(m):
+                total = 0.0
+                for a in range(n):
+                    for b in range(n):
+                        total += inverse[a, b] * work.f3[j, a, b, z]
+                by_curvature[z] += 0.5 * out[FIRST] * total
+        is_frozen = frozen.size > 0
+        for k in range(1 if is_frozen else 3):
+            if is_frozen:
+                _row_by_sigma(rows, first + j, f, r, unit, change)
+            else:
+                _row_by_sigma(rows, first + j, f, r, by_sigma[k], change)
+            if is_laplace:
+                part = change[0] + 0.5 * (change[2] * leverage + change[1] * trace)
+            else:
+                part = change[0] + change[3] * leverage
+            if is_frozen:
+                frozen_part[j] = part
+                for c in range(3):
+                    frozen_sigma[j, c] = by_sigma[c, 0]
+                for a in range(n):
+                    frozen_mode[j, a] = 0.5 * change[1] * work.f1[j, a]
+            else:
+                terms.by_sigma[i, k] += part
+                for a in range(n):
+                    sigma_mode[k, a] += 0.5 * change[1] * work.f1[j, a]
+        if is_frozen:
+            variance(rows.combine, population.sigma, frozen[j], r, by_sigma)
+            frozen_slope[j] = r[1]
+
+    q = np.zeros(n)
+    solve(exact_lower, n, by_curvature[:n], q)
+    for z in range(m):
+        total = by_curvature[z]
+        for a in range(n):
+            total -= cross[a, z] * q[a]
+        terms.by_direction[i, z] += total
+    for k in range(3):
+        for a in range(n):
+            terms.by_sigma[i, k] -= sigma_mode[k, a] * q[a]
+    for j in range(frozen.size):
+        part = frozen_part[j]
+        for a in range(n):
+            part -= frozen_mode[j, a] * q[a]
+        for z in range(m):
+            terms.by_direction[i, z] += part * frozen_slope[j] * frozen1[j, z]
+        for k in range(3):
+            terms.by_sigma[i, k] += part * frozen_sigma[j, k]
+    _omega_terms(population, eta, q, inverse, n, terms.by_omega[i])
+    if not np.isfinite(terms.objective[i]):
+        terms.status[i] = UNDEFINED
+
+
+@kernel
+def marginal(steps, psi, rows, population, method, low, high, terms):
+    """Objective and exact gradient terms of the subjects low ... high - 1."""
+    n = psi.effects
+    m = psi.direction.shape[2]
+    most = 0
+    for i in range(low, high):
+        most = max(most, steps.first[i + 1] - steps.first[i])
+    work = make_work(most, n, m)
+    zero = np.zeros(n)
+    nothing = np.zeros(0)
+    no_slope = np.zeros((0, m))
+    for i in range(low, high):
+        terms.by_direction[i] = 0.0
+        terms.by_sigma[i] = 0.0
+        if method.kind == FO:
+            _first_order(steps, psi, rows, population, i, work, terms)
+        elif method.interaction:
+            _conditional(
+                steps, psi, rows, population, method, i, nothing, no_slope, work, terms
+            )
+        else:
+            count = steps.first[i + 1] - steps.first[i]
+            predict_rows(steps, psi, rows, i, zero, 2, work)
+            frozen = work.f[:count].copy()
+            frozen1 = work.f1[:count].copy()
+            _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work, terms)
+
+
+@kernel
+def predictions(steps, psi, rows, eta, f, f1):
+    """Predictions on the residual scale and their derivatives in the directions, at given effects."""
+    n = psi.effects
+    m = psi.direction.shape[2]
+    most = 0
+    for i in range(steps.start.size - 1):
+        most = max(most, steps.first[i + 1] - steps.first[i])
+    work = make_work(most, n, m)
+    for i in range(steps.start.size - 1):
+        predict_rows(steps, psi, rows, i, eta[i], 2, work)
+        first = steps.first[i]
+        for j in range(steps.first[i + 1] - first):
+            f[first + j] = work.f[j]
+            for z in range(m):
+                f1[first + j, z] = work.f1[j, z]

@@ -1,0 +1,108 @@
+"""The mode of a subject's random effects: Newton's method, safeguarded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pkmodel._jit import kernel
+from pkmodel.kernels.likelihood import conditional
+from pkmodel.kernels.small_matrix import cholesky, solve
+
+FOUND, NOT_CONVERGED, UNDEFINED = 0, 1, 2
+MAXIMUM_ITERATIONS = 100
+LONGEST_STEP = 2.0
+
+
+@kernel
+def newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work):
+    """Search the mode from `eta`, which is overwritten.
+
+    Converged where the Newton decrement g' H^-1 g, in units of the log likelihood, is below
+    `tolerance` and the exact Hessian H is positive definite. Steps use H, else the Gauss-Newton
+    matrix; each is capped, and halved until the objective falls.
+
+    Returns
+    -------
+    status : int
+    value : float
+        Half of -2 log joint density at the mode.
+    """
+    n = eta.size
+    gradient = np.zeros(n)
+    exact = np.zeros((n, n))
+    gauss = np.zeros((n, n))
+    lower = np.zeros((n, n))
+    step = np.zeros(n)
+    trial = np.zeros(n)
+    value = conditional(
+        steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
+    )
+    if not np.isfinite(value):
+        return UNDEFINED, value
+    for _ in range(MAXIMUM_ITERATIONS):
+        is_minimum = cholesky(exact, n, lower)
+        if not is_minimum and not cholesky(gauss, n, lower):
+            return UNDEFINED, value
+        solve(lower, n, gradient, step)
+        decrement = 0.0
+        longest = 0.0
+        for a in range(n):
+            decrement += gradient[a] * step[a]
+            longest = max(longest, abs(step[a]))
+        if decrement <= tolerance:
+            if is_minimum:
+                return FOUND, value
+            return NOT_CONVERGED, value
+        fraction = min(1.0, LONGEST_STEP / longest)
+        slack = 4e-15 * (1.0 + abs(value))
+        has_fallen = False
+        for _ in range(40):
+            for a in range(n):
+                trial[a] = eta[a] - fraction * step[a]
+            new = conditional(
+                steps, psi, rows, population, frozen, subject, trial, work, gradient, exact, gauss
+            )
+            if new <= value - 1e-4 * fraction * decrement + slack:
+                has_fallen = True
+                break
+            fraction *= 0.5
+        if not has_fallen:
+            conditional(
+                steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
+            )
+            return (FOUND if is_minimum and decrement < 1e-9 else NOT_CONVERGED), value
+        value = new
+        for a in range(n):
+            eta[a] = trial[a]
+    return NOT_CONVERGED, value
+
+
+@kernel
+def find_mode(steps, psi, rows, population, frozen, subject, eta, tolerance, work):
+    """Search from `eta`, then from 0, then from one standard deviation to each side.
+
+    Returns
+    -------
+    status : int
+    value : float
+    """
+    n = eta.size
+    status, value = newton(
+        steps, psi, rows, population, frozen, subject, eta, tolerance, work
+    )
+    if status == FOUND:
+        return status, value
+    trial = np.zeros(n)
+    for attempt in range(2 * n + 1):
+        trial[:] = 0.0
+        if attempt > 0:
+            a = (attempt - 1) // 2
+            sign = 1.0 if attempt % 2 == 1 else -1.0
+            trial[a] = sign * np.sqrt(population.omega[a, a])
+        other, other_value = newton(
+            steps, psi, rows, population, frozen, subject, trial, tolerance, work
+        )
+        if other == FOUND:
+            eta[:] = trial
+            return other, other_value
+    return status, value

@@ -1,0 +1,16 @@
+"""One entrance to the prediction kernels: the plain case on the fast path, all else in jets."""
+
+from __future__ import annotations
+
+from pkmodel._jit import kernel
+from pkmodel.kernels.compartments import predict_general
+from pkmodel.kernels.one_compartment import predict_plain
+
+
+@kernel
+def predict_subject(steps, psi, subject, eta, order, work):
+    """Predict the observations of a subject at `eta` into `work`."""
+    if psi.is_plain:
+        predict_plain(steps, psi, subject, eta, order, work)
+    else:
+        predict_general(steps, psi, subject, eta, order, work)

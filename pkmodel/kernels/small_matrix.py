@@ -1,0 +1,58 @@
+"""Linear algebra for the few random effects of a subject: plain loops on small arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pkmodel._jit import kernel
+
+
+@kernel
+def cholesky(a, n, lower):
+    """Factor a = lower lower'; return whether `a` is positive definite."""
+    for i in range(n):
+        for j in range(i + 1):
+            total = a[i, j]
+            for k in range(j):
+                total -= lower[i, k] * lower[j, k]
+            if i == j:
+                if not total > 1e-14 * abs(a[i, i]) or not total > 0.0:
+                    return False
+                lower[i, i] = np.sqrt(total)
+            else:
+                lower[i, j] = total / lower[j, j]
+    return True
+
+
+@kernel
+def solve(lower, n, b, x):
+    """Solve lower lower' x = b."""
+    for i in range(n):
+        total = b[i]
+        for k in range(i):
+            total -= lower[i, k] * x[k]
+        x[i] = total / lower[i, i]
+    for i in range(n - 1, -1, -1):
+        total = x[i]
+        for k in range(i + 1, n):
+            total -= lower[k, i] * x[k]
+        x[i] = total / lower[i, i]
+
+
+@kernel
+def invert(lower, n, inverse):
+    """Inverse of lower lower'."""
+    unit = np.zeros(n)
+    for j in range(n):
+        unit[:] = 0.0
+        unit[j] = 1.0
+        solve(lower, n, unit, inverse[:, j])
+
+
+@kernel
+def log_determinant(lower, n):
+    """Logarithm of the determinant of lower lower'."""
+    total = 0.0
+    for i in range(n):
+        total += np.log(lower[i, i])
+    return 2.0 * total

@@ -1,0 +1,69 @@
+"""What prediction kernels are told about the model, and where they write."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel._jit import kernel
+
+LOGNORMAL, NORMAL, LOGITNORMAL = 0, 1, 2
+
+
+class Psi(NamedTuple):
+    """Structural parameters of every segment, on their transformed scale.
+
+    A segment is a stretch of records with one set of parameters: a subject where nothing changes
+    in time, else a row. psi = typical + direction z, with z the effects and then the other
+    directions of which derivatives are wanted.
+
+    Attributes
+    ----------
+    structure : int
+        Code of the structural model.
+    scale : float
+        Concentration per amount / volume.
+    is_plain : bool
+        All lognormal and constant in time: the fast path may serve.
+    distribution : array (p,)
+    order : array (p,)
+        For the plain case: the direction that each parameter is.
+    segment : array (n_rows,) or (1,)
+        Segment of each row; unused where nothing changes in time.
+    typical : array (n_segments, p)
+    direction : array (n_segments or 1, p, m)
+    effects : int
+        The first directions, which are random effects.
+    """
+
+    structure: int
+    scale: float
+    is_plain: bool
+    distribution: NDArray[np.int64]
+    order: NDArray[np.int64]
+    segment: NDArray[np.int32]
+    typical: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    effects: int
+
+
+class Work(NamedTuple):
+    """Predictions of one subject and their derivatives in the directions, by observation."""
+
+    f: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    f2: NDArray[np.float64]
+    f3: NDArray[np.float64]
+
+
+@kernel
+def make_work(observations: int, effects: int, directions: int) -> Work:
+    """Allocate room for the largest subject."""
+    return Work(
+        np.zeros(observations),
+        np.zeros((observations, directions)),
+        np.zeros((observations, effects, directions)),
+        np.zeros((observations, effects, effects, directions)),
+    )
