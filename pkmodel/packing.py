@@ -1,0 +1,269 @@
+"""Population parameters between three forms: named, as matrices, and as one unconstrained vector.
+
+Bounded thetas are packed as logarithms or logits of their distance to the bounds, each free block
+of Omega as the log-Cholesky factor, residual coefficients as logarithms. Derivatives are carried
+from the matrices to the vector, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.models.model import Model, OmegaBlock, Theta
+
+Vector = NDArray[np.float64]
+
+SIGMA_SLOT = {"additive": 0, "lognormal": 0, "proportional": 1, "power": 1, "exponent": 2}
+
+
+@dataclass(frozen=True)
+class Values:
+    """Population parameters as matrices: all thetas, Omega of all effects, and (a, b, exponent)."""
+
+    theta: Vector
+    omega: Vector
+    sigma: Vector
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A random effect: its parameter, and its occasion (0: between subjects)."""
+
+    parameter: str
+    occasion: int
+
+
+def list_effects(model: Model, occasions: int) -> tuple[Effect, ...]:
+    """List the random effects in the order of Omega: blocks, occasion blocks once per occasion."""
+    effects = [Effect(p, 0) for b in model.omega if not b.occasion for p in b.parameters]
+    for number in range(1, occasions + 1):
+        effects += [Effect(p, number) for b in model.omega if b.occasion for p in b.parameters]
+    return tuple(effects)
+
+
+def _to_free(theta: Theta) -> float:
+    low, high = theta.lower, theta.upper
+    if np.isfinite(low) and np.isfinite(high):
+        share = (theta.init - low) / (high - low)
+        return float(np.log(share / (1.0 - share)))
+    if np.isfinite(low):
+        return float(np.log(theta.init - low))
+    if np.isfinite(high):
+        return float(-np.log(high - theta.init))
+    return theta.init / _scale(theta)
+
+
+def _scale(theta: Theta) -> float:
+    return abs(theta.init) if abs(theta.init) > 1.0 else 1.0
+
+
+def _from_free(theta: Theta, x: float) -> tuple[float, float]:
+    """Return the theta and its derivative in `x`."""
+    low, high = theta.lower, theta.upper
+    if np.isfinite(low) and np.isfinite(high):
+        share = 1.0 / (1.0 + np.exp(-x))
+        return low + (high - low) * share, (high - low) * share * (1.0 - share)
+    if np.isfinite(low):
+        distance = float(np.exp(x))
+        return low + distance, distance
+    if np.isfinite(high):
+        distance = float(np.exp(-x))
+        return high - distance, distance
+    return x * _scale(theta), _scale(theta)
+
+
+def is_free(block: OmegaBlock) -> bool:
+    """Tell whether a block of Omega is estimated."""
+    return not block.fixed
+
+
+class Packing:
+    """Positions and transformations of the free parameters of a model.
+
+    Parameters
+    ----------
+    model : Model
+    occasions : int
+        Occasions of the data; 0 where the model has no effects between occasions.
+    """
+
+    def __init__(self, model: Model, occasions: int) -> None:
+        self.model = model
+        self.occasions = occasions
+        self.effects = list_effects(model, occasions)
+        self.theta = [i for i, t in enumerate(model.theta) if not t.fixed]
+        self.sigma = [i for i, s in enumerate(model.residual.sigmas) if not s.fixed]
+        self.blocks = [b for b in model.omega if is_free(b)]
+        self.names = self._names()
+        self.size = len(self.names)
+        self._places = self._block_places()
+
+    def _names(self) -> tuple[str, ...]:
+        names = [f"theta {self.model.theta[i].name}" for i in self.theta]
+        for block in self.blocks:
+            label = "occasion" if block.occasion else "omega"
+            for i, p in enumerate(block.parameters):
+                names += [f"{label} {p},{q}" for q in block.parameters[:i]]
+                names.append(f"{label} {p}")
+        names += [f"sigma {self.model.residual.sigmas[i].name}" for i in self.sigma]
+        return tuple(names)
+
+    def _block_places(self) -> dict[int, list[NDArray[np.int64]]]:
+        """Positions in Omega of every copy of every block."""
+        places: dict[int, list[NDArray[np.int64]]] = {}
+        at = 0
+        for number, block in enumerate(self.model.omega):
+            if not block.occasion:
+                places[number] = [np.arange(at, at + len(block.parameters))]
+                at += len(block.parameters)
+        for _ in range(self.occasions):
+            for number, block in enumerate(self.model.omega):
+                if block.occasion:
+                    copies = places.setdefault(number, [])
+                    copies.append(np.arange(at, at + len(block.parameters)))
+                    at += len(block.parameters)
+        return places
+
+    def initial(self) -> Vector:
+        """Pack the model's initial values."""
+        parts = [_to_free(self.model.theta[i]) for i in self.theta]
+        for block in self.blocks:
+            lower = np.linalg.cholesky(np.array(block.matrix))
+            for i in range(len(block.parameters)):
+                parts += [*lower[i, :i], np.log(lower[i, i])]
+        parts += [np.log(self.model.residual.sigmas[i].init) for i in self.sigma]
+        return np.array(parts, dtype=float)
+
+    def unpack(self, x: Vector) -> Values:
+        """Return the parameters as matrices."""
+        theta = np.array([t.init for t in self.model.theta], dtype=float)
+        for k, i in enumerate(self.theta):
+            theta[i] = _from_free(self.model.theta[i], x[k])[0]
+        matrices = self._matrices(x)
+        omega = np.zeros((len(self.effects), len(self.effects)))
+        for number, copies in self._places.items():
+            for place in copies:
+                omega[np.ix_(place, place)] = matrices[number]
+        sigma = np.array([0.0, 0.0, 1.0])
+        for s in self.model.residual.sigmas:
+            sigma[SIGMA_SLOT[s.name]] = s.init
+        for k, i in enumerate(self.sigma, start=self.size - len(self.sigma)):
+            sigma[SIGMA_SLOT[self.model.residual.sigmas[i].name]] = np.exp(x[k])
+        return Values(theta, omega, sigma)
+
+    def _factors(self, x: Vector) -> list[Vector]:
+        """Cholesky factors of the free blocks."""
+        factors = []
+        k = len(self.theta)
+        for block in self.blocks:
+            size = len(block.parameters)
+            lower = np.zeros((size, size))
+            for i in range(size):
+                lower[i, :i] = x[k : k + i]
+                lower[i, i] = np.exp(x[k + i])
+                k += i + 1
+            factors.append(lower)
+        return factors
+
+    def _matrices(self, x: Vector) -> list[Vector]:
+        """Every block of Omega, free or fixed."""
+        factors = iter(self._factors(x))
+        matrices = []
+        for block in self.model.omega:
+            if is_free(block):
+                lower = next(factors)
+                matrices.append(lower @ lower.T)
+            else:
+                matrices.append(np.array(block.matrix, dtype=float))
+        return matrices
+
+    def theta_slopes(self, x: Vector) -> Vector:
+        """Derivative of each free theta in its packed value."""
+        slopes = [_from_free(self.model.theta[i], x[k])[1] for k, i in enumerate(self.theta)]
+        return np.array(slopes)
+
+    def pull_back(self, x: Vector, theta: Vector, omega: Vector, sigma: Vector) -> Vector:
+        """Carry derivatives from the matrices to the packed vector.
+
+        Parameters
+        ----------
+        x : array (size,)
+        theta : array (n, thetas)
+            Derivatives in all thetas, of n quantities.
+        omega : array (n, effects, effects)
+            Derivatives in Omega, symmetric.
+        sigma : array (n, 3)
+
+        Returns
+        -------
+        array (n, size)
+        """
+        out = np.empty((theta.shape[0], self.size))
+        out[:, : len(self.theta)] = theta[:, self.theta] * self.theta_slopes(x)
+        k = len(self.theta)
+        factors = iter(self._factors(x))
+        for number, block in enumerate(self.model.omega):
+            if not is_free(block):
+                continue
+            lower = next(factors)
+            inner = sum(omega[:, p[:, None], p[None, :]] for p in self._places[number])
+            by_factor = 2.0 * np.einsum("nab,bc->nac", inner, lower)
+            for i in range(len(block.parameters)):
+                out[:, k : k + i] = by_factor[:, i, :i]
+                out[:, k + i] = by_factor[:, i, i] * lower[i, i]
+                k += i + 1
+        for place, i in enumerate(self.sigma, start=k):
+            slot = SIGMA_SLOT[self.model.residual.sigmas[i].name]
+            out[:, place] = sigma[:, slot] * np.exp(x[place])
+        return out
+
+    def natural(self, x: Vector) -> Vector:
+        """Return the free parameters on their own scale: thetas, (co)variances, coefficients."""
+        values = self.unpack(x)
+        parts = [values.theta[i] for i in self.theta]
+        for lower in self._factors(x):
+            matrix = lower @ lower.T
+            for i in range(len(matrix)):
+                parts += list(matrix[i, : i + 1])
+        parts += list(np.exp(x[self.size - len(self.sigma) :]))
+        return np.array(parts)
+
+    def natural_jacobian(self, x: Vector) -> Vector:
+        """Derivatives (size, size) of `natural` in the packed vector."""
+        jacobian = np.zeros((self.size, self.size))
+        k = len(self.theta)
+        jacobian[np.arange(k), np.arange(k)] = self.theta_slopes(x)
+        for lower in self._factors(x):
+            size = len(lower)
+            entries = [(i, j) for i in range(size) for j in range(i + 1)]
+            for column, (i, j) in enumerate(entries):
+                change = np.zeros_like(lower)
+                change[i, j] = lower[i, i] if i == j else 1.0
+                moved = change @ lower.T
+                moved = moved + moved.T
+                for row, (a, b) in enumerate(entries):
+                    jacobian[k + row, k + column] = moved[a, b]
+            k += len(entries)
+        for place in range(k, self.size):
+            jacobian[place, place] = np.exp(x[place])
+        return jacobian
+
+    def at(self, x: Vector) -> Model:
+        """Return the model with `x` as its initial values."""
+        values = self.unpack(x)
+        theta = tuple(
+            replace(t, init=float(v)) for t, v in zip(self.model.theta, values.theta, strict=True)
+        )
+        omega = tuple(
+            replace(b, matrix=tuple(tuple(float(v) for v in row) for row in matrix))
+            for b, matrix in zip(self.model.omega, self._matrices(x), strict=True)
+        )
+        sigmas = tuple(
+            replace(s, init=float(values.sigma[SIGMA_SLOT[s.name]]))
+            for s in self.model.residual.sigmas
+        )
+        residual = replace(self.model.residual, sigmas=sigmas)
+        return replace(self.model, theta=theta, omega=omega, residual=residual)

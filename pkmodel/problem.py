@@ -1,0 +1,445 @@
+"""A model and a data set, joined: the objective and its exact gradient at any parameters.
+
+The only place where names become arrays. Nothing iterates here over population parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.dataset import Dataset
+from pkmodel.errors import DataError, ModelError
+from pkmodel.errors import Problem as Fault
+from pkmodel.formula import BoundFormula, bind, parse_formula
+from pkmodel.kernels.events import Steps, Table, compile_steps
+from pkmodel.kernels.likelihood import Population, Rows
+from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
+from pkmodel.kernels.mode import FOUND, UNDEFINED
+from pkmodel.kernels.residual import CENSORED, IGNORED, QUANTIFIED, SD, VARIANCE
+from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
+from pkmodel.models.model import Model, Options
+from pkmodel.models.structural import STRUCTURES, Structure
+from pkmodel.packing import Packing, Values
+
+Vector = NDArray[np.float64]
+
+DISTRIBUTION_CODE = {"lognormal": LOGNORMAL, "normal": NORMAL, "logitnormal": LOGITNORMAL}
+METHOD_KIND = {"fo": FO, "foce": CONDITIONAL, "focei": CONDITIONAL, "laplace": LAPLACE}
+LOOSE, TIGHT = 1e-14, 1e-21
+
+
+def has_interaction(options: Options) -> bool:
+    """Tell whether the residual variance follows the random effects."""
+    if options.method == "laplace":
+        return options.interaction is not False
+    return options.method != "foce"
+
+
+def compile_records(dataset: Dataset, structure: Structure) -> Steps:
+    """Compile a data set's events for a structural model."""
+    cmt = np.where(dataset.cmt > 0, dataset.cmt, structure.default_dose)
+    is_oral = len(structure.compartments) > 1
+    depot = (cmt == 1) if is_oral else np.zeros(cmt.size, dtype=bool)
+    table = Table(
+        start=np.searchsorted(dataset.subject, np.arange(dataset.n_subjects + 1)),
+        time=dataset.time,
+        amount=np.nan_to_num(dataset.amt),
+        rate=np.nan_to_num(dataset.rate),
+        interval=np.nan_to_num(dataset.ii),
+        additional=dataset.addl,
+        steady=dataset.ss,
+        event=dataset.evid,
+        compartment=depot.astype(np.int64),
+        observed=dataset.is_observation,
+    )
+    return compile_steps(table, carry_forward=dataset.covariate_rule == "locf")
+
+
+def predict(
+    dataset: Dataset,
+    structure: str,
+    parameters: Mapping[str, float | Vector],
+    *,
+    derivatives: bool = False,
+) -> Vector | tuple[Vector, Vector]:
+    """Predict the concentration at every observation row, at given structural parameters.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    structure : str
+        Name of the structural model.
+    parameters : mapping of str to float or array (n_rows,)
+        CL, V (and KA); an array gives a value for every row, which holds over intervals by the
+        data set's covariate rule.
+    derivatives : bool
+        Return also the derivatives in the logarithms of the parameters, all rows moved together.
+
+    Returns
+    -------
+    f : array (n_observations,)
+    derivatives : array (n_observations, n_parameters)
+        Only where asked for.
+    """
+    spec = STRUCTURES[structure]
+    steps = compile_records(dataset, spec)
+    n = dataset.n_subjects
+    is_constant = all(np.ndim(parameters[p]) == 0 for p in spec.parameters)
+    rows = n if is_constant else dataset.time.size
+    typical = np.log(
+        np.column_stack([np.broadcast_to(parameters[p], rows) for p in spec.parameters])
+    )
+    count = len(spec.parameters)
+    psi = Psi(
+        structure=spec.code,
+        scale=dataset.units.scale,
+        is_plain=is_constant and spec.code == 0,
+        distribution=np.zeros(count, dtype=np.int64),
+        order=np.arange(count),
+        segment=np.arange(1 if is_constant else rows, dtype=np.int32),
+        typical=np.ascontiguousarray(typical, dtype=float),
+        direction=np.eye(count)[None].copy(),
+        effects=0,
+    )
+    plain = Rows(np.zeros(0), np.zeros(0, dtype=np.int8), VARIANCE, False)
+    f = np.zeros(dataset.n_observations)
+    f1 = np.zeros((dataset.n_observations, count))
+    predictions(steps, psi, plain, np.zeros((n, 0)), f, f1)
+    return (f, f1) if derivatives else f
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at a packed vector.
+
+    Attributes
+    ----------
+    objective : float
+        NONMEM's scale; infinite where a subject's model is not defined.
+    gradient : array (size,)
+    by_subject : array (subjects, size)
+        Gradient of each subject's objective.
+    terms : Terms
+    """
+
+    objective: float
+    gradient: Vector
+    by_subject: Vector
+    terms: Terms
+
+
+class Problem:
+    """A checked model on a checked data set.
+
+    Parameters
+    ----------
+    model : Model
+    dataset : Dataset
+    options : Options
+    threads : int
+        Threads that share the subjects; results are the same to the bit for any number.
+
+    Raises
+    ------
+    ModelError, DataError
+        Where the model asks for what the data or the method cannot give.
+    """
+
+    def __init__(
+        self, model: Model, dataset: Dataset, options: Options, *, threads: int = 1
+    ) -> None:
+        self.model = model
+        self.dataset = dataset
+        self.options = options
+        self.threads = threads
+        self.structure = STRUCTURES[model.structure]
+        self.theta_names = tuple(t.name for t in model.theta)
+        formulas = {
+            p: parse_formula(model.parameters[p], f"[model.parameters] {p}")
+            for p in self.structure.parameters
+        }
+        used = set().union(*(f.names for f in formulas.values()))
+        self.covariates = tuple(sorted(used - set(self.theta_names)))
+        dataset.check_covariates(self.covariates)
+        has_occasions = any(b.occasion for b in model.omega)
+        self.occasion = self._number_occasions() if has_occasions else None
+        occasions = int(self.occasion.max()) if self.occasion is not None else 0
+        self.packing = Packing(model, occasions)
+        self.effects = self.packing.effects
+        self.steps = compile_records(dataset, self.structure)
+        self.start = np.searchsorted(dataset.subject, np.arange(dataset.n_subjects + 1))
+        self.rows = self._make_rows()
+        self.varies = has_occasions or self._covariates_vary()
+        self._bind(formulas)
+        self._prepare_directions()
+        self._check_zero_predictions()
+
+    # -- set-up ---------------------------------------------------------------------------------
+
+    def _number_occasions(self) -> NDArray[np.int64]:
+        """Number the occasions of each subject 1, 2, ... in order of appearance."""
+        out = np.zeros(self.dataset.occ.size, dtype=np.int64)
+        bounds = np.searchsorted(self.dataset.subject, np.arange(self.dataset.n_subjects + 1))
+        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+            known = {int(v): k for k, v in enumerate(dict.fromkeys(self.dataset.occ[low:high]), 1)}
+            out[low:high] = [known[int(v)] for v in self.dataset.occ[low:high]]
+        return out
+
+    def _covariates_vary(self) -> bool:
+        first = self.start[:-1][self.dataset.subject]
+        return any(
+            bool(np.any(self.dataset.covariates[c] != self.dataset.covariates[c][first]))
+            for c in self.covariates
+        )
+
+    def _make_rows(self) -> Rows:
+        names = {s.name for s in self.model.residual.sigmas}
+        is_log = "lognormal" in names
+        seen = self.dataset.is_observation
+        y = self.dataset.dv[seen].astype(float)
+        is_censored = self.dataset.cens[seen] == 1
+        if is_log and np.any(y <= 0.0):
+            bad = np.flatnonzero(y <= 0.0)
+            raise DataError(
+                [self._fault(b, "a lognormal residual needs DV > 0") for b in bad[:20]],
+                self.dataset.source,
+            )
+        if self.options.censoring == "m3" and np.any(is_censored):
+            if self.options.method == "fo" or not has_interaction(self.options):
+                raise ModelError(
+                    f"[fit] method = {self.options.method!r} without interaction cannot use the "
+                    f"{int(is_censored.sum())} censored rows by M3; use method = \"focei\" or "
+                    "\"laplace\", or leave them out by censoring = \"m1\""
+                )
+        code = CENSORED if self.options.censoring == "m3" else IGNORED
+        status = np.where(is_censored, code, QUANTIFIED).astype(np.int8)
+        combine = SD if self.model.residual.combine == "sd" else VARIANCE
+        return Rows(np.log(y) if is_log else y, status, combine, is_log)
+
+    def _fault(self, observation: int, message: str) -> Fault:
+        row = int(np.flatnonzero(self.dataset.is_observation)[observation])
+        subject = self.dataset.ids[self.dataset.subject[row]]
+        return Fault(message, f"subject {subject}, line {self.dataset.row[row]}, column DV")
+
+    def _bind(self, formulas: Mapping[str, object]) -> None:
+        at = slice(None) if self.varies else self.start[:-1]
+        values = {c: self.dataset.covariates[c][at] for c in self.covariates}
+        count = self.dataset.time.size if self.varies else self.dataset.n_subjects
+        self._formulas: list[BoundFormula] = [
+            bind(formulas[p], self.theta_names, values, count)  # type: ignore[arg-type]
+            for p in self.structure.parameters
+        ]
+        self._count = count
+        self._distribution = np.array(
+            [
+                DISTRIBUTION_CODE[self.model.distribution.get(p, "lognormal")]
+                for p in self.structure.parameters
+            ]
+        )
+
+    def _prepare_directions(self) -> None:
+        """Lay out the directions: effects first, then parameters (or thetas, where they vary)."""
+        parameters = self.structure.parameters
+        n = len(self.effects)
+        if not self.varies:
+            carried = [e.parameter for e in self.effects]
+            rest = [p for p in parameters if p not in carried]
+            self._order = np.array([[*carried, *rest].index(p) for p in parameters])
+            self._direction = np.zeros((1, len(parameters), len(parameters)))
+            self._direction[0, np.arange(len(parameters)), self._order] = 1.0
+            self._segment = np.zeros(1, dtype=np.int32)
+            return
+        self._order = np.arange(len(parameters))
+        self._segment = np.arange(self._count, dtype=np.int32)
+        self._direction = np.zeros((self._count, len(parameters), n + len(self.theta_names)))
+        for k, effect in enumerate(self.effects):
+            here = parameters.index(effect.parameter)
+            if effect.occasion == 0 or self.occasion is None:
+                self._direction[:, here, k] = 1.0
+            else:
+                self._direction[self.occasion == effect.occasion, here, k] = 1.0
+
+    def _check_zero_predictions(self) -> None:
+        """Refuse rows that no drug precedes where the residual error has no variance at zero."""
+        names = {s.name for s in self.model.residual.sigmas}
+        if "additive" in names:
+            return
+        parameters = {p: np.exp(-30.0) if p == "CL" else 1.0 for p in self.structure.parameters}
+        f = predict(self.dataset, self.structure.name, parameters)
+        bad = np.flatnonzero(np.asarray(f) <= 0.0)
+        if bad.size:
+            raise DataError(
+                [
+                    self._fault(
+                        int(b),
+                        "no dose precedes this observation, so its prediction is 0 and a "
+                        f"{' and '.join(sorted(names))} error has no variance there; set MDV = 1 "
+                        "for the row, leave it out by [data] where, or add an additive error",
+                    )
+                    for b in bad[:20]
+                ],
+                self.dataset.source,
+            )
+
+    # -- evaluation -----------------------------------------------------------------------------
+
+    @property
+    def n_subjects(self) -> int:
+        """Subjects."""
+        return self.dataset.n_subjects
+
+    def typical(self, theta: Vector) -> tuple[Vector, Vector]:
+        """Typical parameters on the transformed scale and their Jacobian in all thetas.
+
+        Returns
+        -------
+        mu : array (n, parameters)
+        jacobian : array (n, parameters, thetas)
+        """
+        count = len(self.structure.parameters)
+        mu = np.empty((self._count, count))
+        jacobian = np.empty((self._count, count, theta.size))
+        with np.errstate(all="ignore"):
+            for p, formula in enumerate(self._formulas):
+                value, slope = formula.value_and_jacobian(theta)
+                if self._distribution[p] == LOGNORMAL:
+                    mu[:, p] = np.log(value)
+                    jacobian[:, p] = slope / value[:, None]
+                elif self._distribution[p] == NORMAL:
+                    mu[:, p] = value
+                    jacobian[:, p] = slope
+                else:
+                    mu[:, p] = np.log(value / (1.0 - value))
+                    jacobian[:, p] = slope / (value * (1.0 - value))[:, None]
+        return mu, jacobian
+
+    def _psi(self, mu: Vector, jacobian: Vector) -> Psi:
+        direction = self._direction
+        if self.varies:
+            direction = direction.copy()
+            direction[:, :, len(self.effects) :] = jacobian
+        is_plain = (
+            not self.varies
+            and self.structure.code == 0
+            and bool(np.all(self._distribution == LOGNORMAL))
+        )
+        return Psi(
+            structure=self.structure.code,
+            scale=self.dataset.units.scale,
+            is_plain=is_plain,
+            distribution=self._distribution,
+            order=self._order,
+            segment=self._segment,
+            typical=mu,
+            direction=direction,
+            effects=len(self.effects),
+        )
+
+    def _population(self, values: Values) -> Population | None:
+        n = len(self.effects)
+        if not np.all(np.isfinite(values.omega)) or not np.all(np.isfinite(values.sigma)):
+            return None
+        try:
+            lower = np.linalg.cholesky(values.omega)
+            precision = np.linalg.inv(values.omega) if n else np.zeros((0, 0))
+        except np.linalg.LinAlgError:
+            return None
+        log_determinant = 2.0 * float(np.sum(np.log(np.diag(lower))))
+        return Population(
+            np.ascontiguousarray(values.omega),
+            np.ascontiguousarray(0.5 * (precision + precision.T)),
+            log_determinant,
+            values.sigma,
+        )
+
+    def _run(self, psi: Psi, population: Population, method: Method, terms: Terms) -> None:
+        n = self.n_subjects
+        workers = max(1, min(self.threads, n // 256))
+        if workers == 1:
+            marginal(self.steps, psi, self.rows, population, method, 0, n, terms)
+            return
+        bounds = np.linspace(0, n, 4 * workers + 1).astype(int)
+        with ThreadPoolExecutor(workers) as pool:
+            tasks = [
+                pool.submit(
+                    marginal, self.steps, psi, self.rows, population, method, low, high, terms
+                )
+                for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+            ]
+            for task in tasks:
+                task.result()
+
+    def evaluate(
+        self, x: Vector, eta: Vector | None = None, *, tolerance: float = TIGHT
+    ) -> Evaluation:
+        """Evaluate the objective and its exact gradient.
+
+        Parameters
+        ----------
+        x : array (size,)
+            Packed parameters.
+        eta : array (subjects, effects), optional
+            Where the searches of the modes start; 0 if absent ("cold").
+        tolerance : float
+            Newton decrement at which a mode is found.
+
+        Returns
+        -------
+        Evaluation
+        """
+        values = self.packing.unpack(x)
+        n, effects = self.n_subjects, len(self.effects)
+        mu, jacobian = self.typical(values.theta)
+        psi = self._psi(mu, jacobian)
+        m = psi.direction.shape[2]
+        terms = Terms(
+            objective=np.full(n, np.inf),
+            by_direction=np.zeros((n, m)),
+            by_sigma=np.zeros((n, 3)),
+            by_omega=np.zeros((n, effects, effects)),
+            eta=np.zeros((n, effects)) if eta is None else eta.copy(),
+            covariance=np.zeros((n, effects, effects)),
+            status=np.full(n, UNDEFINED, dtype=np.int8),
+        )
+        population = self._population(values)
+        if population is None or not np.all(np.isfinite(mu)):
+            nothing = np.full((n, self.packing.size), np.nan)
+            return Evaluation(np.inf, nothing[0], nothing, terms)
+        method = Method(
+            METHOD_KIND[self.options.method], has_interaction(self.options), tolerance
+        )
+        self._run(psi, population, method, terms)
+        if self.varies:
+            by_theta = terms.by_direction[:, effects:]
+        else:
+            by_psi = terms.by_direction[:, self._order]
+            by_theta = np.einsum("np,npt->nt", by_psi, jacobian)
+        by_subject = self.packing.pull_back(x, by_theta, terms.by_omega, terms.by_sigma)
+        objective = float(np.sum(terms.objective))
+        if not np.isfinite(objective):
+            objective = np.inf
+        return Evaluation(objective, np.sum(by_subject, axis=0), by_subject, terms)
+
+    def failed(self, terms: Terms) -> NDArray[np.int64]:
+        """Return the subjects whose mode was not found."""
+        return np.flatnonzero(terms.status != FOUND)
+
+    def predict_at(self, x: Vector, eta: Vector) -> tuple[Vector, Vector]:
+        """Predictions on the residual scale and their slopes in the effects, at given effects.
+
+        Returns
+        -------
+        f : array (n_observations,)
+        slope : array (n_observations, effects)
+        """
+        mu, jacobian = self.typical(self.packing.unpack(x).theta)
+        psi = self._psi(mu, jacobian)
+        f = np.zeros(self.dataset.n_observations)
+        f1 = np.zeros((self.dataset.n_observations, psi.direction.shape[2]))
+        predictions(self.steps, psi, self.rows, np.ascontiguousarray(eta), f, f1)
+        return f, f1[:, : len(self.effects)]
