@@ -106,7 +106,7 @@ class Packing:
         for block in self.blocks:
             label = "occasion" if block.occasion else "omega"
             for i, p in enumerate(block.parameters):
-                names += [f"{label} {p},{q}" for q in block.parameters[:i]]
+                names += [f"{label} {q},{p}" for q in block.parameters[:i]]
                 names.append(f"{label} {p}")
         names += [f"sigma {self.model.residual.sigmas[i].name}" for i in self.sigma]
         return tuple(names)

@@ -1,0 +1,182 @@
+"""Standard errors from exact per-subject gradients: R, S and the sandwich.
+
+R is half the Hessian of the objective, by central differences of its exact gradient; S a quarter
+of the sum of outer products of the subjects' gradients. Covariances are formed in the packed
+scale, where the search took place, and carried to the natural one by the delta method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.problem import TIGHT, Evaluation, Problem
+
+Vector = NDArray[np.float64]
+
+STEP = 1e-3
+FLAT = 1e-7
+VANISHED = 1e-3
+"""A standard deviation of effects below this is taken as zero (a boundary)."""
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Uncertainty of the free parameters.
+
+    Attributes
+    ----------
+    packed, natural : array (size, size)
+        Covariance matrices; NaN for what the data do not determine.
+    source : str
+        ``"sandwich"``, ``"r"``, ``"s"``, or ``"none"``: what was used in the end.
+    condition_number : float
+        Largest over smallest eigenvalue of the correlation matrix of the estimates.
+    boundary : tuple of str
+        Parameters left out because they are at a boundary.
+    flat : tuple of str
+        Directions that the data leave undetermined, in words.
+    hessian : array (size, size)
+        Of the objective, packed.
+    """
+
+    packed: Vector
+    natural: Vector
+    source: str
+    condition_number: float
+    boundary: tuple[str, ...]
+    flat: tuple[str, ...]
+    hessian: Vector
+
+
+def hessian(problem: Problem, x: Vector, final: Evaluation) -> Vector:
+    """Hessian of the objective by central differences of the exact gradient, packed."""
+    information = 0.5 * np.einsum("ni,ni->i", final.by_subject, final.by_subject)
+    width = STEP * np.clip(1.0 / np.sqrt(np.maximum(information, 1e-12)), 1e-2, 1.0)
+    out = np.empty((x.size, x.size))
+    for k in range(x.size):
+        step = np.zeros_like(x)
+        step[k] = width[k]
+        above = problem.evaluate(x + step, final.terms.eta, tolerance=TIGHT).gradient
+        below = problem.evaluate(x - step, final.terms.eta, tolerance=TIGHT).gradient
+        out[k] = (above - below) / (2.0 * width[k])
+    return 0.5 * (out + out.T)
+
+
+def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
+    """Name the free parameters that sit at a bound, or whose variance has vanished."""
+    packing = problem.packing
+    names = []
+    values = packing.unpack(x)
+    for k, i in enumerate(packing.theta):
+        theta = problem.model.theta[i]
+        for bound in (theta.lower, theta.upper):
+            width = theta.upper - theta.lower
+            size = width if np.isfinite(width) else max(abs(bound), abs(theta.init), 1e-300)
+            if np.isfinite(bound) and abs(values.theta[i] - bound) < 1e-5 * size:
+                names.append(packing.names[k])
+    k = len(packing.theta)
+    for block in packing.blocks:
+        for i in range(len(block.parameters)):
+            k += i + 1
+            if x[k - 1] < np.log(VANISHED):
+                names.append(packing.names[k - 1])
+    for place in range(packing.size - len(packing.sigma), packing.size):
+        if x[place] < np.log(1e-6):
+            names.append(packing.names[place])
+    return tuple(dict.fromkeys(names))
+
+
+def _describe(direction: Vector, names: list[str]) -> str:
+    """Say a direction in the parameters' own names, largest part first."""
+    order = np.argsort(-np.abs(direction))
+    lead = abs(direction[order[0]])
+    parts = [
+        f"{'+' if direction[k] > 0 else '-'}{abs(direction[k]):.2f} {names[k]}"
+        for k in order
+        if abs(direction[k]) > 0.2 * lead
+    ]
+    return " ".join(parts)
+
+
+def _invert(matrix: Vector) -> tuple[Vector, list[Vector]]:
+    """Invert on what is determined; return the inverse and the flat or falling directions."""
+    scale = np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    is_flat = values < FLAT * max(float(values[-1]), 1e-300)
+    kept = vectors[:, ~is_flat]
+    inverse = (kept / values[~is_flat]) @ kept.T / np.outer(scale, scale)
+    undetermined = [vectors[:, k] for k in np.flatnonzero(is_flat)]
+    for direction in undetermined:
+        touched = np.abs(direction) > 0.1
+        inverse[touched] = np.nan
+        inverse[:, touched] = np.nan
+    return inverse, undetermined
+
+
+def covariance(problem: Problem, x: Vector, final: Evaluation, wanted: str) -> Covariance:
+    """Compute the covariance of the estimates.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+        The estimates, packed.
+    final : Evaluation
+        At `x`.
+    wanted : str
+        ``"sandwich"``, ``"r"`` or ``"s"``.
+
+    Returns
+    -------
+    Covariance
+        Where R is not positive definite, that of S, and the flat directions by name.
+    """
+    names = problem.packing.names
+    size = problem.packing.size
+    second = hessian(problem, x, final)
+    boundary = at_boundary(problem, x)
+    inside = [k for k in range(size) if names[k] not in boundary]
+    kept = np.ix_(inside, inside)
+    r = 0.5 * second[kept]
+    s = 0.25 * np.einsum("ni,nj->ij", final.by_subject, final.by_subject)[kept]
+    r_inverse, flat = _invert(r)
+    s_inverse, s_flat = _invert(s)
+    source = wanted
+    if wanted != "s" and flat:
+        source = "s" if not s_flat else "r"
+    if source == "sandwich":
+        part = r_inverse @ s @ r_inverse
+    else:
+        part = r_inverse if source == "r" else s_inverse
+    packed = np.full((size, size), np.nan)
+    packed[kept] = part
+    jacobian = problem.packing.natural_jacobian(x)
+    natural = np.full((size, size), np.nan)
+    known = [k for k in range(size) if np.isfinite(packed[k, k])]
+    usable = [
+        k for k in known if not np.any(jacobian[k, [j for j in range(size) if j not in known]])
+    ]
+    inner = jacobian[np.ix_(usable, known)]
+    natural[np.ix_(usable, usable)] = inner @ packed[np.ix_(known, known)] @ inner.T
+    labels = [names[k] for k in inside]
+    return Covariance(
+        packed=packed,
+        natural=natural,
+        source=source,
+        condition_number=_condition(natural[np.ix_(usable, usable)]),
+        boundary=boundary,
+        flat=tuple(_describe(direction, labels) for direction in flat),
+        hessian=second,
+    )
+
+
+def _condition(matrix: Vector) -> float:
+    """Ratio of the extreme eigenvalues of the correlation matrix."""
+    if matrix.size == 0:
+        return float("nan")
+    deviation = np.sqrt(np.diag(matrix))
+    values = np.linalg.eigvalsh(matrix / np.outer(deviation, deviation))
+    return float(values[-1] / values[0]) if values[0] > 0.0 else float("inf")

@@ -1,0 +1,207 @@
+"""Maximum likelihood over the population parameters, for every method with an exact gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
+from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
+
+Vector = NDArray[np.float64]
+
+PROMISED_DECREASE = 1e-7
+"""Converged where no more than this of the objective is to be gained."""
+
+SAME_OBJECTIVE = 1e-2
+SCATTER = 0.7
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one start ended."""
+
+    objective: float
+    ending: str
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The best point found.
+
+    Attributes
+    ----------
+    x : array (size,)
+        Packed parameters.
+    final : Evaluation
+        At `x`, with modes searched from zero.
+    ending : str
+        Of `Ending`, or ``"interrupted"``.
+    decrease : float
+        What the objective could still fall by, as far as the search could tell.
+    cold_gap : float
+        Objective with modes from zero minus that of the search.
+    starts : tuple of Start
+    trace : list of (start, evaluation, objective, gradient norm)
+    """
+
+    x: Vector
+    final: Evaluation
+    ending: str
+    decrease: float
+    cold_gap: float
+    evaluations: int
+    starts: tuple[Start, ...]
+    trace: list[tuple[int, int, float, float]] = field(repr=False)
+
+    @property
+    def agree(self) -> int:
+        """Starts that ended at the best objective."""
+        return sum(s.objective - self.final.objective < SAME_OBJECTIVE for s in self.starts)
+
+
+class _Walk:
+    """Evaluations of one fit: warm modes, the trace, and the best point so far."""
+
+    def __init__(self, problem: Problem, progress: Callable[[int, float], None] | None) -> None:
+        self.problem = problem
+        self.progress = progress
+        self.trace: list[tuple[int, int, float, float]] = []
+        self.best: Point | None = None
+        self.modes: Vector | None = None
+        self.lowest = np.inf
+        self.start = 0
+        self.count = 0
+
+    def begin(self, start: int) -> None:
+        self.start = start
+        self.modes = None
+        self.lowest = np.inf
+        self.count = 0
+
+    def __call__(self, x: Vector) -> Point:
+        evaluation = self.problem.evaluate(x, self.modes, tolerance=LOOSE)
+        self.count += 1
+        value = evaluation.objective
+        norm = float(np.linalg.norm(evaluation.gradient))
+        self.trace.append((self.start, self.count, value, norm))
+        outer = np.einsum("ni,nj->ij", evaluation.by_subject, evaluation.by_subject)
+        point = Point(x.copy(), value, evaluation.gradient, 0.5 * outer)
+        if value < self.lowest:
+            self.lowest = value
+            self.modes = evaluation.terms.eta
+        if self.best is None or value < self.best.value:
+            self.best = point
+        if self.progress is not None:
+            self.progress(len(self.trace), value)
+        return point
+
+
+def scattered(problem: Problem, number: int) -> Vector:
+    """Return packed start `number`: 0 is the initial value, the rest are scattered about it."""
+    x = problem.packing.initial()
+    if number == 0:
+        return x
+    rng = np.random.default_rng([problem.options.seed, number])
+    width = SCATTER * np.ones_like(x)
+    for k, i in enumerate(problem.packing.theta):
+        theta = problem.model.theta[i]
+        if not np.isfinite(theta.lower) and not np.isfinite(theta.upper):
+            width[k] = SCATTER * max(abs(float(x[k])), 0.1)
+    return np.asarray(x + width * rng.normal(size=x.size))
+
+
+def _one_start(walk: _Walk, number: int) -> Minimum | None:
+    """Run one start; None where its first point is not defined."""
+    walk.begin(number)
+    first = walk(scattered(walk.problem, number))
+    if not np.isfinite(first.value):
+        return None
+    return minimise(
+        walk,
+        first,
+        tolerance=PROMISED_DECREASE,
+        evaluations=lambda: walk.count,
+        limit=walk.problem.options.max_evaluations,
+    )
+
+
+def maximise(
+    problem: Problem, progress: Callable[[int, float], None] | None = None
+) -> Estimate:
+    """Search the population parameters of the smallest objective.
+
+    Parameters
+    ----------
+    problem : Problem
+    progress : callable, optional
+        Told the number of evaluations and the objective after each.
+
+    Returns
+    -------
+    Estimate
+        Also after an interrupt from the keyboard, then with ``ending == "interrupted"``.
+    """
+    walk = _Walk(problem, progress)
+    minima: list[Minimum] = []
+    starts: list[Start] = []
+    interrupted = False
+    try:
+        for number in range(problem.options.starts):
+            minimum = _one_start(walk, number)
+            if minimum is None:
+                starts.append(Start(np.inf, "undefined", walk.count))
+                continue
+            minima.append(minimum)
+            starts.append(Start(minimum.point.value, minimum.ending, walk.count))
+    except KeyboardInterrupt:
+        interrupted = True
+        if walk.best is None:
+            raise
+    best = min(minima, key=lambda m: m.point.value, default=None)
+    if best is None or (interrupted and walk.best is not None):
+        point = walk.best
+        ending = "interrupted" if interrupted else "undefined"
+        decrease = np.inf
+    else:
+        point, ending, decrease = best.point, str(best.ending), best.decrease
+    assert point is not None
+    final = problem.evaluate(point.x, tolerance=TIGHT)
+    return Estimate(
+        x=point.x,
+        final=final,
+        ending=ending,
+        decrease=decrease,
+        cold_gap=final.objective - point.value,
+        evaluations=len(walk.trace),
+        starts=tuple(starts),
+        trace=walk.trace,
+    )
+
+
+def polish(problem: Problem, estimate: Estimate, hessian: Vector) -> Estimate:
+    """Take one Newton step with the true Hessian where that lowers the objective."""
+    try:
+        np.linalg.cholesky(hessian)
+    except np.linalg.LinAlgError:
+        return estimate
+    step = -np.linalg.solve(hessian, estimate.final.gradient)
+    decrease = -0.5 * float(estimate.final.gradient @ step)
+    if not np.max(np.abs(step)) < 1.0:
+        return estimate
+    final = problem.evaluate(estimate.x + step, tolerance=TIGHT)
+    if not final.objective < estimate.final.objective:
+        return replace(estimate, decrease=decrease)
+    is_done = decrease < 1e-3 and estimate.ending == Ending.STALLED
+    return replace(
+        estimate,
+        x=estimate.x + step,
+        final=final,
+        decrease=decrease if decrease > 1e-3 else 0.0,
+        ending=str(Ending.CONVERGED) if is_done else estimate.ending,
+    )
+
