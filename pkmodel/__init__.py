@@ -1,0 +1,75 @@
+"""Population pharmacokinetics of infusions: from a data file to a fit that says the truth about itself.
+
+The public names are below; each is loaded when it is first asked for, so that importing the
+package costs little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pkmodel.dataset import Dataset, read_dataset
+    from pkmodel.definition import Definition, read_definition, write_definition
+    from pkmodel.errors import DataError, FitError, ModelError, PkmodelError
+    from pkmodel.fitting import evaluate, fit
+    from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+    from pkmodel.result import Fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "Definition",
+    "Fit",
+    "FitError",
+    "Model",
+    "ModelError",
+    "OmegaBlock",
+    "Options",
+    "PkmodelError",
+    "Residual",
+    "Sigma",
+    "Theta",
+    "__version__",
+    "evaluate",
+    "fit",
+    "read_dataset",
+    "read_definition",
+    "write_definition",
+]
+
+_MODULES = {
+    "DataError": "errors",
+    "Dataset": "dataset",
+    "Definition": "definition",
+    "Fit": "result",
+    "FitError": "errors",
+    "Model": "models.model",
+    "ModelError": "errors",
+    "OmegaBlock": "models.model",
+    "Options": "models.model",
+    "PkmodelError": "errors",
+    "Residual": "models.model",
+    "Sigma": "models.model",
+    "Theta": "models.model",
+    "evaluate": "fitting",
+    "fit": "fitting",
+    "read_dataset": "dataset",
+    "read_definition": "definition",
+    "write_definition": "definition",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'pkmodel' has no attribute {name!r}")
+    value = getattr(import_module(f"pkmodel.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

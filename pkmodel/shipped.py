@@ -1,0 +1,77 @@
+"""Where the shipped data sets and fit definitions are: beside the package in a checkout, inside it once installed."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pkmodel.errors import PkmodelError
+
+_PACKAGE = Path(__file__).parent
+
+
+def shipped_folder(kind: str) -> Path:
+    """Return the folder of the shipped ``"data"`` or ``"fits"``.
+
+    Raises
+    ------
+    PkmodelError
+        If the installation has none.
+    """
+    for root in (_PACKAGE / "_shipped", _PACKAGE.parent):
+        if (root / kind).is_dir() and (root / "fits").is_dir():
+            return root / kind
+    raise PkmodelError(
+        f"this installation of pkmodel has no {kind} folder; install it again from a wheel or a clone"
+    )
+
+
+def shipped_fits() -> dict[str, Path]:
+    """Return the shipped fit definitions by name, sorted."""
+    return {path.stem: path for path in sorted(shipped_folder("fits").glob("*.toml"))}
+
+
+@dataclass(frozen=True)
+class ShippedData:
+    """A shipped data set and its birth certificate.
+
+    Attributes
+    ----------
+    name : str
+        Name of its folder.
+    file : Path
+        The table.
+    title, origin, licence, sha256 : str
+        As in its ``source.toml``.
+    units : dict of str to str
+        Units of time, amount and concentration.
+    """
+
+    name: str
+    file: Path
+    title: str
+    origin: str
+    licence: str
+    sha256: str
+    units: dict[str, str]
+
+
+def shipped_data() -> dict[str, ShippedData]:
+    """Return the shipped data sets by name, sorted."""
+    sources = sorted(shipped_folder("data").glob("*/source.toml"))
+    return {source.parent.name: _read_source(source) for source in sources}
+
+
+def _read_source(path: Path) -> ShippedData:
+    source: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return ShippedData(
+        name=path.parent.name,
+        file=path.parent / source["file"],
+        title=source["title"],
+        origin=source["origin"],
+        licence=source["licence"],
+        sha256=source["sha256"],
+        units=source["units"],
+    )
