@@ -1,0 +1,451 @@
+"""A fit: what was estimated, how sure it is, and how it was found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pkmodel.diagnostics.individuals import effect_label, individuals_table
+from pkmodel.diagnostics.residuals import predictions_table
+from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
+from pkmodel.errors import FitError
+from pkmodel.estimate.covariance import Covariance
+from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.kernels.residual import QUANTIFIED
+from pkmodel.models.model import Model, Options
+from pkmodel.problem import Problem
+from pkmodel.status import Status
+
+if TYPE_CHECKING:
+    import xarray
+
+Vector = NDArray[np.float64]
+
+NORMAL_QUANTILE = 1.959963984540054
+FILES = ("fit.json", "individuals.csv", "predictions.csv", "trace.csv", "fit.nc")
+
+
+def _number(value: float | None) -> float | None:
+    """Make a number fit for JSON: what is not finite is null."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The result of a fit or an evaluation.
+
+    Attributes
+    ----------
+    title : str
+    problem : Problem
+        The model and data that were fitted.
+    estimate : Estimate
+        The best point and the way to it.
+    covariance : Covariance or None
+    status : Status
+    warnings : tuple of str
+    seconds : dict of str to float
+    """
+
+    title: str
+    problem: Problem = field(repr=False)
+    estimate: Estimate = field(repr=False)
+    covariance: Covariance | None = field(repr=False)
+    status: Status
+    warnings: tuple[str, ...]
+    seconds: dict[str, float] = field(repr=False)
+
+    # -- what was fitted ------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        """The model with its initial values."""
+        return self.problem.model
+
+    @property
+    def options(self) -> Options:
+        """How it was fitted."""
+        return self.problem.options
+
+    @property
+    def final_model(self) -> Model:
+        """The model with the estimates as its initial values."""
+        return self.problem.packing.at(self.estimate.x)
+
+    @property
+    def structure(self) -> str:
+        """Name of the structural model."""
+        return self.model.structure
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.options.method
+
+    @property
+    def n_subjects(self) -> int:
+        """Subjects."""
+        return self.problem.n_subjects
+
+    @property
+    def n_observations(self) -> int:
+        """Observations, censored ones included."""
+        return self.problem.dataset.n_observations
+
+    @property
+    def n_censored(self) -> int:
+        """Censored observations."""
+        return self.problem.dataset.n_censored
+
+    # -- how it ended ---------------------------------------------------------------------------
+
+    @property
+    def advice(self) -> str:
+        """What the status means and what to do."""
+        return self.status.advice
+
+    @property
+    def converged(self) -> bool:
+        """Whether the estimates are an optimum."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def objective(self) -> float:
+        """-2 log likelihood without n log(2 pi); of DV on its own scale."""
+        value = self.estimate.final.objective
+        if self.problem.rows.is_log:
+            value += 2.0 * float(np.sum(self.problem.rows.y[self._quantified]))
+        return value
+
+    @property
+    def objective_log(self) -> float | None:
+        """With a lognormal residual: the objective of log DV, as NONMEM prints it."""
+        return self.estimate.final.objective if self.problem.rows.is_log else None
+
+    @property
+    def _quantified(self) -> NDArray[np.bool_]:
+        return self.problem.rows.status == QUANTIFIED
+
+    @property
+    def minus2ll(self) -> float:
+        """-2 log likelihood with log(2 pi) for every quantified row (none for censored ones)."""
+        return self.objective + float(np.sum(self._quantified)) * float(np.log(2.0 * np.pi))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return self.minus2ll + 2.0 * self.problem.packing.size
+
+    @property
+    def bic(self) -> float:
+        """Bayes' criterion, with the number of observations."""
+        return self.minus2ll + self.problem.packing.size * float(np.log(self.n_observations))
+
+    # -- tables ---------------------------------------------------------------------------------
+
+    @cached_property
+    def individuals(self) -> pd.DataFrame:
+        """One row per subject: modes, parameters, objective, covariates."""
+        return individuals_table(self.problem, self.estimate.x, self.estimate.final)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per observation, in file order."""
+        return predictions_table(self.problem, self.estimate.x, self.estimate.final.terms.eta)
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        """Every evaluation of the search."""
+        columns = ["start", "evaluation", "objective", "gradient_norm"]
+        return pd.DataFrame(self.estimate.trace, columns=columns)
+
+    def summary(self) -> pd.DataFrame:
+        """Tabulate the parameters.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``theta <name>``, ``omega <parameter>``, ``sigma <name>``; estimate, se,
+            rse (%), lower and upper (95 %, formed on the unconstrained scale), init, fixed, note.
+        """
+        rows = {
+            name: {**entry, "note": entry.get("note", "")}
+            for kind in ("theta", "omega", "occasion", "sigma")
+            for name, entry in self._entries(kind).items()
+        }
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        columns = ["estimate", "se", "rse", "lower", "upper", "init", "fixed", "note"]
+        return table[columns]
+
+    def _errors(self) -> dict[str, tuple[float, float, float]]:
+        """Standard error and 95 % interval of each free parameter on its own scale."""
+        packing = self.problem.packing
+        missing = (float("nan"),) * 3
+        if self.covariance is None:
+            return dict.fromkeys(packing.names, missing)
+        x = self.estimate.x
+        natural = packing.natural(x)
+        with np.errstate(invalid="ignore"):
+            se = np.sqrt(np.diag(self.covariance.natural))
+            width = NORMAL_QUANTILE * np.sqrt(np.diag(self.covariance.packed))
+        out = {}
+        for k, name in enumerate(packing.names):
+            if name.startswith(("theta", "sigma")):
+                ends = []
+                for sign in (-1.0, 1.0):
+                    moved = x.copy()
+                    moved[k] += sign * width[k]
+                    ends.append(float(packing.natural(moved)[k]) if np.isfinite(width[k]) else np.nan)
+                low, high = ends
+            elif "," in name:
+                low = natural[k] - NORMAL_QUANTILE * se[k]
+                high = natural[k] + NORMAL_QUANTILE * se[k]
+            else:
+                factor = np.exp(NORMAL_QUANTILE * se[k] / natural[k])
+                low, high = natural[k] / factor, natural[k] * factor
+            out[name] = (float(se[k]), float(low), float(high))
+        return out
+
+    def _entries(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Parameters of one kind by full name, free and fixed."""
+        errors = self._errors()
+        final = self.final_model
+        pairs: list[tuple[str, float, float, bool]] = []
+        if kind == "theta":
+            for before, after in zip(self.model.theta, final.theta, strict=True):
+                pairs.append((f"theta {before.name}", before.init, after.init, before.fixed))
+        elif kind == "sigma":
+            for s, after_s in zip(self.model.residual.sigmas, final.residual.sigmas, strict=True):
+                pairs.append((f"sigma {s.name}", s.init, after_s.init, s.fixed))
+        else:
+            for block, after_block in zip(self.model.omega, final.omega, strict=True):
+                if block.occasion != (kind == "occasion"):
+                    continue
+                for i, p in enumerate(block.parameters):
+                    for j, q in enumerate(block.parameters[: i + 1]):
+                        name = f"{kind} {p}" if i == j else f"{kind} {q},{p}"
+                        value = after_block.matrix[i][j]
+                        pairs.append((name, block.matrix[i][j], value, block.fixed))
+        boundary = self.covariance.boundary if self.covariance else ()
+        entries = {}
+        for name, init, value, fixed in pairs:
+            se, low, high = errors.get(name, (float("nan"),) * 3)
+            entries[name] = {
+                "estimate": float(value),
+                "se": se,
+                "rse": 100.0 * se / abs(value) if value else float("nan"),
+                "lower": low,
+                "upper": high,
+                "init": float(init),
+                "fixed": fixed,
+                "note": "at a boundary" if name in boundary else "",
+            }
+        return entries
+
+    @property
+    def shrinkage(self) -> dict[str, Any]:
+        """Shrinkage of the effects between subjects, and of the residuals, as fractions."""
+        eta = self.estimate.final.terms.eta
+        omega = self.problem.packing.unpack(self.estimate.x).omega
+        values = eta_shrinkage(eta, omega)
+        effects = self.problem.effects
+        return {
+            "eta": {
+                e.parameter: float(values[k]) for k, e in enumerate(effects) if e.occasion == 0
+            },
+            "epsilon": epsilon_shrinkage(self.predictions["IWRES"].to_numpy()),
+        }
+
+    # -- documents ------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as a JSON document; what a method does not give is None."""
+        from pkmodel import __version__
+
+        def block(kind: str) -> dict[str, dict[str, Any]]:
+            entries = self._entries(kind)
+            return {
+                name.split(" ", 1)[1]: {
+                    key: _number(value) if isinstance(value, float) else value
+                    for key, value in entry.items()
+                }
+                for name, entry in entries.items()
+            }
+
+        shrinkage = self.shrinkage
+        failed = self.problem.failed(self.estimate.final.terms)
+        condition = self.covariance.condition_number if self.covariance else None
+        return {
+            "pkmodel": __version__,
+            "title": self.title,
+            "method": self.method,
+            "interaction": self.method in ("focei", "laplace")
+            and self.options.interaction is not False,
+            "structure": self.structure,
+            "seed": self.options.seed,
+            "threads": self.problem.threads,
+            "data_sha256": self.problem.dataset.sha256,
+            "data": self.problem.dataset.source,
+            "covariate_rule": self.problem.dataset.covariate_rule if self.problem.varies else None,
+            "units": {
+                "time": self.problem.dataset.units.time,
+                "amount": self.problem.dataset.units.amount,
+                "concentration": self.problem.dataset.units.concentration,
+            },
+            "status": str(self.status),
+            "advice": self.advice,
+            "converged": self.converged,
+            "warnings": list(self.warnings),
+            "n_subjects": self.n_subjects,
+            "n_observations": self.n_observations,
+            "n_censored": self.n_censored,
+            "censoring": self.options.censoring if self.n_censored else None,
+            "excluded": dict(self.problem.dataset.excluded),
+            "objective": _number(self.objective),
+            "objective_log": _number(self.objective_log),
+            "minus2ll": _number(self.minus2ll),
+            "aic": _number(self.aic),
+            "bic": _number(self.bic),
+            "theta": block("theta"),
+            "omega": block("omega"),
+            "occasion": block("occasion"),
+            "sigma": block("sigma"),
+            "shrinkage": {
+                "eta": {name: _number(v) for name, v in shrinkage["eta"].items()},
+                "epsilon": _number(shrinkage["epsilon"]),
+            },
+            "condition_number": _number(condition),
+            "covariance": self.covariance.source if self.covariance else None,
+            "flat_directions": list(self.covariance.flat) if self.covariance else [],
+            "boundary": list(self.covariance.boundary) if self.covariance else [],
+            "failed_subjects": [str(v) for v in self.problem.dataset.ids[failed]],
+            "starts": [
+                {"objective": _number(s.objective), "ending": s.ending, "evaluations": s.evaluations}
+                for s in self.estimate.starts
+            ],
+            "starts_agree": self.estimate.agree,
+            "evaluations": self.estimate.evaluations,
+            "gradient_norm": _number(float(np.linalg.norm(self.estimate.final.gradient))),
+            "decrease_left": _number(self.estimate.decrease),
+            "cold_gap": _number(self.estimate.cold_gap),
+            "seconds": dict(self.seconds),
+        }
+
+    def to_datatree(self) -> xarray.DataTree:
+        """Return the fit as a DataTree, readable by ArviZ.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``estimates`` (population parameters and their covariance), ``modes`` (effects
+            and their conditional covariance by subject), ``predictions``, ``observed_data``; the
+            JSON document stands in the root's attribute ``fit``.
+        """
+        import xarray
+
+        packing = self.problem.packing
+        names = list(packing.names)
+        effects = [effect_label(e.parameter, e.occasion) for e in self.problem.effects]
+        ids = self.problem.dataset.ids.astype(str)
+        terms = self.estimate.final.terms
+        groups = {
+            "estimates": xarray.Dataset(
+                {"estimate": ("parameter", packing.natural(self.estimate.x))},
+                coords={"parameter": names},
+            ),
+            "modes": xarray.Dataset(
+                {
+                    "eta": (("id", "effect"), terms.eta),
+                    "covariance": (("id", "effect", "effect_2"), terms.covariance),
+                    "objective": ("id", terms.objective),
+                },
+                coords={"id": ids, "effect": effects, "effect_2": effects},
+            ),
+            "predictions": xarray.Dataset(
+                {
+                    name: ("obs", self.predictions[name].to_numpy())
+                    for name in ("PRED", "IPRED", "IRES", "IWRES", "CWRES")
+                }
+            ),
+            "observed_data": xarray.Dataset(
+                {
+                    "DV": ("obs", self.predictions["DV"].to_numpy()),
+                    "TIME": ("obs", self.predictions["TIME"].to_numpy()),
+                    "CENS": ("obs", self.predictions["CENS"].to_numpy()),
+                    "ID": ("obs", self.predictions["ID"].to_numpy().astype(str)),
+                }
+            ),
+        }
+        if self.covariance is not None:
+            groups["estimates"]["covariance"] = (
+                ("parameter", "parameter_2"),
+                self.covariance.natural,
+            )
+            groups["estimates"] = groups["estimates"].assign_coords(parameter_2=names)
+        tree = xarray.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+        tree.attrs["fit"] = json.dumps(self.to_dict())
+        return tree
+
+    def save(self, folder: str | Path) -> Path:
+        """Write fit.json, individuals.csv, predictions.csv, trace.csv and fit.nc, all or nothing.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if absent. One that holds other files than a fit's is refused.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        FitError
+            Where the folder cannot take the files.
+        """
+        folder = Path(folder)
+        check_output_folder(folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fit-") as name:
+                new = Path(name) / "new"
+                new.mkdir()
+                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+                (new / "fit.json").write_text(text + "\n", encoding="utf-8")
+                self.individuals.to_csv(new / "individuals.csv", index=False)
+                self.predictions.to_csv(new / "predictions.csv", index=False)
+                self.trace.to_csv(new / "trace.csv", index=False)
+                self.to_datatree().to_netcdf(new / "fit.nc", engine="h5netcdf")
+                if folder.exists():
+                    shutil.move(str(folder), str(Path(name) / "old"))
+                shutil.move(str(new), str(folder))
+        except OSError as error:
+            raise FitError(f"cannot write the fit to {folder}: {error}") from error
+        return folder
+
+
+def check_output_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else than a former fit.
+
+    Raises
+    ------
+    FitError
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FitError(f"{folder} is a file; name a folder for the fit")
+    if folder.is_dir():
+        foreign = sorted(p.name for p in folder.iterdir() if p.name not in FILES)
+        if foreign:
+            raise FitError(
+                f"{folder} holds files that are no fit's ({', '.join(foreign[:5])}); nothing was "
+                "written: name another folder"
+            )
