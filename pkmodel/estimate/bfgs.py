@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-LONGEST_STEP = 1.5
+LONGEST_STEP = 1.0
 ARMIJO = 1e-4
 CURVATURE = 0.9
 
@@ -65,6 +65,8 @@ def _update(metric: Vector, step: Vector, change: Vector) -> Vector:
     moved = metric @ step
     length = float(step @ moved)
     product = float(step @ change)
+    if not length > 1e-300:
+        return metric
     if product < 0.2 * length:
         share = 0.8 * length / (length - product)
         change = share * change + (1.0 - share) * moved

@@ -19,6 +19,11 @@ PROMISED_DECREASE = 1e-7
 SAME_OBJECTIVE = 1e-2
 SCATTER = 0.7
 
+COARSE_STEP = 1.4
+COARSE_GAIN = 1.0
+COARSE_PASSES = 6
+"""Before the descent each coordinate is moved by a factor of four as long as that gains."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -115,6 +120,27 @@ def scattered(problem: Problem, number: int) -> Vector:
     return np.asarray(x + width * rng.normal(size=x.size))
 
 
+def _coarse(walk: _Walk, point: Point) -> Point:
+    """Move to the right order of magnitude, one coordinate at a time, downhill.
+
+    A start whose residual error is ten times too small would else be answered by variances and
+    parameters that run away before the residual error can grow.
+    """
+    for _ in range(COARSE_PASSES):
+        before = point
+        for k in np.argsort(-np.abs(point.gradient)):
+            while True:
+                x = point.x.copy()
+                x[k] -= COARSE_STEP * np.sign(point.gradient[k])
+                trial = walk(x)
+                if not trial.value < point.value - COARSE_GAIN:
+                    break
+                point = trial
+        if point is before:
+            break
+    return point
+
+
 def _one_start(walk: _Walk, number: int) -> Minimum | None:
     """Run one start; None where its first point is not defined."""
     walk.begin(number)
@@ -123,7 +149,7 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
         return None
     return minimise(
         walk,
-        first,
+        _coarse(walk, first),
         tolerance=PROMISED_DECREASE,
         evaluations=lambda: walk.count,
         limit=walk.problem.options.max_evaluations,

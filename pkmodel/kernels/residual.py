@@ -16,7 +16,7 @@ VARIANCE, SD = 0, 1
 ADDITIVE, SLOPE, EXPONENT = 0, 1, 2
 QUANTIFIED, CENSORED, IGNORED = 0, 1, 2
 
-FLOOR = 1e-75
+FLOOR = 1e-30
 """A prediction below this is taken as this in the residual variance, and as constant there."""
 
 R, R1, R2, R3 = 0, 1, 2, 3
