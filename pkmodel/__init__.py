@@ -1,4 +1,4 @@
-"""Population pharmacokinetics of infusions: from a data file to a fit that says the truth about itself.
+"""Population pharmacokinetics of infusions: from a data file to a fit that can be trusted.
 
 The public names are below; each is loaded when it is first asked for, so that importing the
 package costs little.

@@ -1,4 +1,7 @@
-"""Where the shipped data sets and fit definitions are: beside the package in a checkout, inside it once installed."""
+"""Where the shipped data sets and fit definitions are.
+
+Beside the package in a checkout, inside it once installed.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def shipped_folder(kind: str) -> Path:
         if (root / kind).is_dir() and (root / "fits").is_dir():
             return root / kind
     raise PkmodelError(
-        f"this installation of pkmodel has no {kind} folder; install it again from a wheel or a clone"
+        f"this installation of pkmodel has no {kind} folder; install it again from a wheel"
     )
 
 
@@ -43,7 +46,7 @@ class ShippedData:
         Name of its folder.
     file : Path
         The table.
-    title, origin, licence, sha256 : str
+    title, origin, licence, kind, sha256 : str
         As in its ``source.toml``.
     units : dict of str to str
         Units of time, amount and concentration.
@@ -54,6 +57,7 @@ class ShippedData:
     title: str
     origin: str
     licence: str
+    kind: str
     sha256: str
     units: dict[str, str]
 
@@ -72,6 +76,7 @@ def _read_source(path: Path) -> ShippedData:
         title=source["title"],
         origin=source["origin"],
         licence=source["licence"],
+        kind=source["kind"],
         sha256=source["sha256"],
         units=source["units"],
     )

@@ -1,0 +1,157 @@
+"""The command line: parses, calls, prints.
+
+Exit status 0: done; 1: the fit ran but did not converge, its outputs are written; 2: bad input, one
+message on standard error, nothing written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console, RenderableType
+from rich.markup import escape
+
+import pkmodel
+from pkmodel.errors import PkmodelError
+
+if TYPE_CHECKING:
+    from pkmodel.result import Fit
+
+NOT_CONVERGED = 1
+BAD_INPUT = 2
+
+
+class BadInput(click.ClickException):
+    """What the user can mend, said on standard error."""
+
+    exit_code = BAD_INPUT
+
+
+class Commands(click.Group):
+    """Commands that turn errors of the package, and files that cannot be read, into `BadInput`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except PkmodelError as error:
+            raise BadInput(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise BadInput(f"{error.filename or ''}: {error.strerror or error}") from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(pkmodel.__version__, package_name="pkmodel")
+def main() -> None:
+    """Fit population pharmacokinetic models.
+
+    FILE is a fit definition (TOML), or the name of a shipped one; see "pkmodel list".
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+_file = click.argument("file")
+_method = click.option("--method", metavar="M", help="fo, foce, focei or laplace.")
+_threads = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads that share the subjects; results are the same to the bit for any number.",
+)
+
+
+@main.command()
+@_file
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the outputs.")
+@_method
+@click.option("--seed", type=click.IntRange(min=0), help="For the scatter of several starts.")
+@_threads
+def fit(file: str, out: Path | None, method: str | None, seed: int | None, threads: int) -> None:
+    """Fit, print the summary, write the outputs."""
+    definition = pkmodel.read_definition(file)
+    _check_folder(out)
+    with _progress() as say:
+        result = pkmodel.fit(definition, method=method, seed=seed, threads=threads, progress=say)
+    _finish(result, out)
+    if not result.converged:
+        sys.exit(NOT_CONVERGED)
+
+
+@main.command()
+@_file
+@_method
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the outputs."
+)
+@_threads
+def evaluate(file: str, method: str | None, out: Path, threads: int) -> None:
+    """Evaluate at the initial values of FILE; nothing is estimated."""
+    definition = pkmodel.read_definition(file)
+    _check_folder(out)
+    with _progress():
+        result = pkmodel.evaluate(definition, method=method, threads=threads)
+    _finish(result, out)
+
+
+@main.command()
+@_file
+def check(file: str) -> None:
+    """Read data and model, print what was understood, fit nothing."""
+    from pkmodel.overview import overview
+
+    definition = pkmodel.read_definition(file)
+    with _progress():
+        result = pkmodel.evaluate(definition)
+    _print(overview(definition, result))
+
+
+@main.command(name="list")
+def list_shipped() -> None:
+    """List the shipped fit definitions and data sets."""
+    from pkmodel.overview import shipped_overview
+
+    _print(shipped_overview())
+
+
+def _check_folder(out: Path | None) -> None:
+    """Refuse an output folder before any time is spent on the fit."""
+    from pkmodel.result import check_output_folder
+
+    if out is not None:
+        check_output_folder(out)
+
+
+def _finish(result: Fit, out: Path | None) -> None:
+    """Write the outputs, then print the summary and where they are."""
+    from pkmodel.summary import summary
+
+    if out is not None:
+        result.save(out)
+    _print(summary(result.to_dict()))
+    click.echo(f"written to {out}" if out else "nothing written; --out DIR keeps the results")
+
+
+def _print(what: RenderableType) -> None:
+    Console().print(what)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows one changing line on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("loading (kernels are compiled once per machine, some 20 s)") as line:
+        yield lambda text: line.update(escape(text))

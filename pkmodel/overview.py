@@ -1,0 +1,221 @@
+"""What a definition and its data say, and what is shipped: the texts of ``check`` and ``list``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pkmodel.dataset import Dataset
+from pkmodel.definition import Definition
+from pkmodel.diagnostics.individuals import individual_parameters
+from pkmodel.formula import parse_formula
+from pkmodel.models.model import Model, OmegaBlock
+from pkmodel.result import Fit
+from pkmodel.shipped import shipped_data, shipped_fits
+
+Vector = NDArray[np.float64]
+
+
+def overview(definition: Definition, evaluation: Fit) -> RenderableType:
+    """Say what was understood of a definition and its data.
+
+    Parameters
+    ----------
+    definition : Definition
+    evaluation : Fit
+        The definition evaluated at its initial values.
+    """
+    data, model = evaluation.problem.dataset, definition.model
+    blocks = [
+        Text(definition.title or "Untitled fit", style="bold"),
+        _grid(_data_lines(data)),
+        _covariates(data, model),
+        _grid(_model_lines(definition, evaluation)),
+        _structural(evaluation),
+        _thetas(model),
+    ]
+    if evaluation.warnings:
+        blocks.append(Group(*(Text(f"- {text}", style="yellow") for text in evaluation.warnings)))
+    spaced = [part for block in blocks for part in (block, Text(""))]
+    return Group(*spaced, Text("In order; nothing was fitted.", style="green"))
+
+
+def shipped_overview() -> RenderableType:
+    """Tabulate the shipped fit definitions and data sets."""
+    fits = [
+        (name, _title(path.read_text(encoding="utf-8")), str(path))
+        for name, path in shipped_fits().items()
+    ]
+    data = [
+        (name, entry.title, ", ".join(entry.units.values()), entry.kind, str(entry.file))
+        for name, entry in shipped_data().items()
+    ]
+    return Group(
+        _table(("fit definition", "title", "file"), fits),
+        Text(""),
+        _table(("data set", "title", "units", "kind", "file"), data),
+    )
+
+
+def _title(definition: str) -> str:
+    return str(tomllib.loads(definition).get("title", ""))
+
+
+# -- data ---------------------------------------------------------------------------------------
+
+
+def _data_lines(data: Dataset) -> list[tuple[str, str]]:
+    units = data.units
+    declared = (
+        f"time {units.time}, amount {units.amount}, concentration {units.concentration}; "
+        f"volume {units.volume}, clearance {units.clearance}; "
+        f"concentration = amount / volume x {units.scale:g}"
+    )
+    seen = np.bincount(data.subject[data.is_observation], minlength=data.n_subjects)
+    lines = [
+        ("data", f"{data.source}, sha256 {data.sha256[:12]}..."),
+        ("subjects", f"{data.n_subjects}"),
+        (
+            "observations",
+            f"{data.n_observations}, {seen.min()} to {seen.max()} a subject, "
+            f"{data.n_censored} censored",
+        ),
+        ("doses", _doses(data)),
+        ("units", declared if units.is_declared else "not declared, taken as consistent"),
+        ("covariates", f"{data.covariate_rule.upper()} where they change in time"),
+    ]
+    excluded = [f"{count} rows {why}" for why, count in data.excluded.items()]
+    return [*lines, ("left out", ", ".join(excluded))] if excluded else lines
+
+
+def _doses(data: Dataset) -> str:
+    is_dose = (data.evid == 1) | (data.evid == 4)
+    is_infusion = is_dose & (data.rate > 0)
+    parts = {
+        "boluses": np.sum(is_dose & ~is_infusion),
+        "infusions": np.sum(is_infusion),
+        "with ADDL": np.sum(is_dose & (data.addl > 0)),
+        "at steady state": np.sum(is_dose & (data.ss > 0)),
+        "resets": np.sum(data.evid >= 3),
+    }
+    counts = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
+    return f"{np.sum(is_dose)}: {counts}"
+
+
+def _covariates(data: Dataset, model: Model) -> RenderableType:
+    used = {p: parse_formula(text, p).names for p, text in model.parameters.items()}
+    rows = [
+        (name, *_range(values), _changes(values, data.subject), _users(name, used))
+        for name, values in data.covariates.items()
+    ]
+    if not rows:
+        return Text("no covariates")
+    header = ("covariate", "minimum", "median", "maximum", "missing", "in time", "used by")
+    return _table(header, rows, right=range(1, 5))
+
+
+def _range(values: Vector) -> tuple[str, str, str, str]:
+    known = values[np.isfinite(values)]
+    missing = str(values.size - known.size)
+    if known.size == 0:
+        return "", "", "", missing
+    ends = (known.min(), np.median(known), known.max())
+    low, middle, high = (f"{value:.4g}" for value in ends)
+    return low, middle, high, missing
+
+
+def _changes(values: Vector, subject: NDArray[np.int64]) -> str:
+    is_same = (values[1:] == values[:-1]) | np.isnan(values[1:]) & np.isnan(values[:-1])
+    return "changes" if np.any(~is_same & (subject[1:] == subject[:-1])) else "constant"
+
+
+def _users(name: str, used: dict[str, frozenset[str]]) -> str:
+    return ", ".join(p for p, names in used.items() if name in names)
+
+
+# -- model --------------------------------------------------------------------------------------
+
+
+def _model_lines(definition: Definition, evaluation: Fit) -> list[tuple[str, str]]:
+    model, options = definition.model, definition.options
+    sigmas = ", ".join(
+        f"{s.name} {s.init:g}{' fixed' if s.fixed else ''}" for s in model.residual.sigmas
+    )
+    lines = [
+        ("model", model.structure.replace("_", " ")),
+        ("residual", sigmas),
+        (
+            "fit",
+            f"{options.method}, {options.starts} start{'s' if options.starts > 1 else ''}, "
+            f"seed {options.seed}, covariance {options.covariance}",
+        ),
+        ("objective", f"{evaluation.objective:.3f} at the initial values"),
+    ]
+    if definition.groups:
+        lines.append(("groups", ", ".join(f"{k} = {v}" for k, v in definition.groups.items())))
+    return lines
+
+
+def _structural(evaluation: Fit) -> Table:
+    """Tabulate the structural parameters, with the range of the typical values over subjects."""
+    problem, estimate = evaluation.problem, evaluation.estimate
+    rows = []
+    no_effects = np.zeros_like(estimate.final.terms.eta)
+    for name, values in individual_parameters(problem, estimate.x, no_effects).items():
+        formula = problem.model.parameters[name]
+        typical = f"{values.min():.4g}"
+        if values.max() > values.min():
+            typical += f" to {values.max():.4g}"
+        distribution = problem.model.distribution.get(name, "lognormal")
+        rows.append((name, formula, typical, distribution, _effects(name, problem.model.omega)))
+    return _table(("parameter", "formula", "typical", "distribution", "omega"), rows)
+
+
+def _effects(name: str, omega: Iterable[OmegaBlock]) -> str:
+    parts = []
+    for block in omega:
+        if name in block.parameters:
+            k = block.parameters.index(name)
+            text = f"{block.matrix[k][k]:g}"
+            text += " between occasions" if block.occasion else ""
+            text += " fixed" if block.fixed else ""
+            others = [p for p in block.parameters if p != name]
+            text += f", correlated with {', '.join(others)}" if others else ""
+            parts.append(text)
+    return "; ".join(parts) or "none"
+
+
+def _thetas(model: Model) -> Table:
+    rows = [
+        (t.name, f"{t.init:g}", f"{t.lower:g}", f"{t.upper:g}", "fixed" if t.fixed else "")
+        for t in model.theta
+    ]
+    return _table(("theta", "initial", "lower", "upper", ""), rows, right=range(1, 4))
+
+
+# -- layout -------------------------------------------------------------------------------------
+
+
+def _grid(lines: Iterable[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in lines:
+        table.add_row(Text(name, style="bold"), Text(value))
+    return table
+
+
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()
+) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    numbers = set(right)
+    for k, name in enumerate(header):
+        table.add_column(name, justify="right" if k in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

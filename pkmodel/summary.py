@@ -1,0 +1,323 @@
+"""The one-screen text of a fit, from its JSON document: checks first, then estimates.
+
+Formats only; every number comes from the document (`Fit.to_dict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import exp, sqrt
+from typing import Any
+
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+Document = Mapping[str, Any]
+
+WIDTH = 100
+LARGE_CONDITION_NUMBER = 1000.0
+LARGE_SHRINKAGE = 0.3
+LARGEST_CV_VARIANCE = 5.0
+METHODS = {"fo": "FO", "foce": "FOCE", "focei": "FOCE-I", "laplace": "Laplace"}
+COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
+MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the checks: its mark, a key of `MARKS`, and what it rests on."""
+
+    name: str
+    mark: str
+    finding: str
+
+
+def summary_text(document: Document, width: int = WIDTH) -> str:
+    """Return the summary of a fit as plain text.
+
+    Parameters
+    ----------
+    document : mapping
+        As `Fit.to_dict` returns it, or as read from a fit.json.
+    width : int
+        Columns.
+
+    Returns
+    -------
+    str
+    """
+    console = Console(width=width, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(summary(document))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def summary(document: Document) -> RenderableType:
+    """Return the summary of a fit, ready for a rich console."""
+    blocks = [_header(document), _checks_table(document), _estimates(document)]
+    if document["warnings"]:
+        blocks.append(_warnings(document))
+    blocks.append(Text(_times(document), style="dim"))
+    spaced: list[RenderableType] = []
+    for block in blocks:
+        spaced += [block, Text("")]
+    return Group(*spaced[:-1])
+
+
+def _header(document: Document) -> RenderableType:
+    status = str(document["status"])
+    good = document["converged"] or status == "evaluated"
+    first = Text.assemble(
+        (document["title"] or "Untitled fit", "bold"),
+        "  ·  ",
+        (status.upper(), "bold green" if good else "bold red"),
+    )
+    lines = [
+        first,
+        Text(f"{_model(document)}  ·  {_counts(document)}"),
+        Text(_units(document), style="dim"),
+        Text(_objectives(document)),
+    ]
+    if not document["converged"]:
+        lines.insert(1, Text(document["advice"]))
+    return Group(*lines)
+
+
+def _model(document: Document) -> str:
+    method: str = METHODS.get(document["method"], document["method"])
+    if document["method"] == "laplace" and not document["interaction"]:
+        method += " without interaction"
+    return f"{document['structure'].replace('_', ' ')}  ·  {method}"
+
+
+def _counts(document: Document) -> str:
+    text = f"{document['n_subjects']} subjects, {document['n_observations']} observations"
+    if document["n_censored"]:
+        text += f" ({document['n_censored']} censored, {document['censoring'].upper()})"
+    excluded = document["excluded"]
+    if excluded:
+        text += "; left out: " + ", ".join(f"{n} rows {why}" for why, n in excluded.items())
+    return text
+
+
+def _units(document: Document) -> str:
+    units = document["units"]
+    text = f"data {document['data']}"
+    if units["time"]:
+        text += (
+            f"  ·  time {units['time']}, amount {units['amount']}, "
+            f"concentration {units['concentration']}; volume L, clearance L/{units['time']}"
+        )
+    else:
+        text += "  ·  units not declared"
+    if document["covariate_rule"]:
+        text += f"  ·  covariates change in time by {document['covariate_rule'].upper()}"
+    return text
+
+
+def _objectives(document: Document) -> str:
+    parts = [f"objective {_fixed(document['objective'], 3)}"]
+    if document["objective_log"] is not None:
+        parts.append(f"of log DV {_fixed(document['objective_log'], 3)}")
+    parts += [
+        f"-2LL {_fixed(document['minus2ll'], 3)}",
+        f"AIC {_fixed(document['aic'], 2)}",
+        f"BIC {_fixed(document['bic'], 2)}",
+    ]
+    return "   ".join(parts)
+
+
+# -- checks -------------------------------------------------------------------------------------
+
+
+def checks(document: Document) -> list[Check]:
+    """Judge a fit by what its document says.
+
+    Parameters
+    ----------
+    document : mapping
+        As `Fit.to_dict` returns it.
+
+    Returns
+    -------
+    list of Check
+    """
+    found = [_modes(document)]
+    if document["status"] != "evaluated":
+        found = [
+            _minimum(document),
+            *found,
+            _starts(document),
+            _boundary(document),
+            _standard_errors(document),
+        ]
+    return [*found, _shrinkage(document)]
+
+
+def _minimum(document: Document) -> Check:
+    evaluations = document["evaluations"]
+    gradient = _short(document["gradient_norm"])
+    finding = f"{evaluations} evaluations, gradient norm {gradient}"
+    if document["decrease_left"] is not None:
+        finding += f", {_short(document['decrease_left'])} left to gain"
+    return Check("minimum", "ok" if document["converged"] else "FAIL", finding)
+
+
+def _modes(document: Document) -> Check:
+    failed = document["failed_subjects"]
+    if failed:
+        return Check("modes", "FAIL", f"not found for subjects {_listed(failed)}")
+    gap = document["cold_gap"]
+    finding = "found for every subject"
+    if document["status"] != "evaluated" and gap is not None:
+        finding += f"; searched anew from zero: objective {gap:+.2g}"
+    return Check("modes", "ok" if gap is None or abs(gap) <= 1e-4 else "look", finding)
+
+
+def _starts(document: Document) -> Check:
+    starts, agree = document["starts"], document["starts_agree"]
+    if len(starts) < 2:
+        return Check("starts", "-", "one start only; [fit] starts = 5 shows whether others agree")
+    reached = [s["objective"] for s in starts if s["objective"] is not None]
+    finding = f"{agree} of {len(starts)} agree"
+    if reached:
+        finding += f"; objectives {_fixed(min(reached), 3)} to {_fixed(max(reached), 3)}"
+    return Check("starts", "ok" if agree == len(starts) else "look", finding)
+
+
+def _boundary(document: Document) -> Check:
+    boundary = document["boundary"]
+    if boundary:
+        return Check("boundary", "look", f"{_listed(boundary)}")
+    return Check("boundary", "ok", "no parameter at a bound, no variance at zero")
+
+
+def _standard_errors(document: Document) -> Check:
+    source, condition = document["covariance"], document["condition_number"]
+    if source is None:
+        return Check("standard errors", "-", "not computed")
+    label = COVARIANCES.get(source, source)
+    finding = f"{label}, condition number {_short(condition) or 'unknown'}"
+    flat = document["flat_directions"]
+    if flat:
+        finding += f"; not determined: {'; '.join(flat)}"
+    is_good = not flat and condition is not None and condition < LARGE_CONDITION_NUMBER
+    return Check("standard errors", "ok" if is_good else "look", finding)
+
+
+def _shrinkage(document: Document) -> Check:
+    shrinkage = document["shrinkage"]
+    values = {**shrinkage["eta"], "residual": shrinkage["epsilon"]}
+    finding = ", ".join(f"{name} {_percent(value)}" for name, value in values.items())
+    is_large = any(v is not None and v > LARGE_SHRINKAGE for v in values.values())
+    return Check("shrinkage", "look" if is_large else "ok", finding)
+
+
+def _checks_table(document: Document) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks(document):
+        table.add_row(
+            check.name, Text(f"[{check.mark:^4}]", MARKS[check.mark]), Text(check.finding)
+        )
+    return table
+
+
+# -- estimates ----------------------------------------------------------------------------------
+
+
+def _estimates(document: Document) -> RenderableType:
+    note = "omega: variances on the transformed scale, with errors of the variance"
+    return Group(_parameters(document), Text(note, style="dim"))
+
+
+def _parameters(document: Document) -> Table:
+    """Tabulate the estimates; columns that nothing fills are left out."""
+    names = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
+    rows = list(_rows(document))
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+    )
+    kept = [k for k in range(len(names)) if any(row[k] for row in rows)]
+    for k in kept:
+        justify: JustifyMethod = "right" if 0 < k < len(names) - 1 else "left"
+        table.add_column(names[k], justify=justify, no_wrap=k < len(names) - 1)
+    for row in rows:
+        table.add_row(*(Text(row[k]) for k in kept))
+    return table
+
+
+def _rows(document: Document) -> Iterator[tuple[str, ...]]:
+    for kind in ("theta", "omega", "occasion", "sigma"):
+        for name, entry in document[kind].items():
+            notes = (_scale(document, kind, name), "fixed" if entry["fixed"] else "", entry["note"])
+            yield (
+                f"{kind} {name}",
+                _short(entry["estimate"]),
+                _fixed(entry["rse"], 1),
+                _interval(entry["lower"], entry["upper"]),
+                "" if document["status"] == "evaluated" else _short(entry["init"]),
+                ", ".join(note for note in notes if note),
+            )
+
+
+def _scale(document: Document, kind: str, name: str) -> str:
+    """Say a variance as a CV or SD, a covariance as a correlation, and which sigmas are SDs."""
+    if kind == "theta" or name == "exponent":
+        return ""
+    if kind == "sigma":
+        return "SD"
+    entries = document[kind]
+    value = entries[name]["estimate"]
+    if "," in name:
+        first, second = name.split(",")
+        product = entries[first]["estimate"] * entries[second]["estimate"]
+        return f"correlation {value / sqrt(product):.2f}" if product > 0.0 else ""
+    if document.get("distribution", {}).get(name) == "lognormal" and value < LARGEST_CV_VARIANCE:
+        return f"CV {_percent(sqrt(exp(value) - 1.0))}"
+    return f"SD {_short(sqrt(value))}"
+
+
+# -- the rest -----------------------------------------------------------------------------------
+
+
+def _warnings(document: Document) -> RenderableType:
+    lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in document["warnings"]]
+    return Group(Text("warnings", style="bold yellow"), *lines)
+
+
+def _times(document: Document) -> str:
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items())
+    threads = document["threads"]
+    return (
+        f"seconds: {seconds}; {threads} thread{'s' if threads > 1 else ''}, seed {document['seed']}"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    """Name the first few."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _fixed(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100.0 * value:.0f} %"
+
+
+def _interval(lower: float | None, upper: float | None) -> str:
+    return "" if lower is None or upper is None else f"{_short(lower)} to {_short(upper)}"
