@@ -47,7 +47,7 @@ def cases() -> list[tuple[float, float]]:
     rng = np.random.default_rng(1)
     spread = [tuple(10.0 ** rng.uniform((-12, -12), (3, 3))) for _ in range(20)]
     near = [(x, x * (1 + s)) for x in (1e-6, 0.5, 1.9, 5.0, 50.0) for s in (1e-12, 1e-6, 1e-3, 0.1)]
-    grid = [(x, w) for x in (0.1, 1.99, 2.01, 4.0, 100.0) for w in (0.1, 2.0, 20.0)]
+    grid = [(x, w) for x in (0.1, 1.99, 2.01, 4.0, 100.0) for w in (0.11, 2.0, 20.0)]
     return spread + near + grid
 
 
