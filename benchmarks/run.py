@@ -177,9 +177,7 @@ def phenobarbital(rows: Rows) -> None:
         "evaluations": fit.estimate.evaluations,
     }
     cold, warm = measure(lambda: pk.fit(definition), 15)
-    rows.add(
-        **common, what="fit", cold_seconds=rounded(cold), warm_seconds=rounded(warm), runs=15
-    )
+    rows.add(**common, what="fit", cold_seconds=rounded(cold), warm_seconds=rounded(warm), runs=15)
     with tempfile.TemporaryDirectory() as folder:
         call = [str(Path(sys.executable).parent / "pkmodel"), "fit", "phenobarbital", "--out"]
         environment = {**os.environ, "PKMODEL_CACHE": folder}
@@ -201,9 +199,7 @@ def phenobarbital(rows: Rows) -> None:
 
 def imports(rows: Rows) -> None:
     """Import of the package in a new process."""
-    code = (
-        "import time; t = time.perf_counter(); import pkmodel; print(time.perf_counter() - t)"
-    )
+    code = "import time; t = time.perf_counter(); import pkmodel; print(time.perf_counter() - t)"
     times = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
         for _ in range(6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from pkmodel.result import Fit
 from pkmodel.status import Status
 
 Progress = Callable[[str], None]
+
+_WANTED = {True: "sandwich", False: "none"}
 
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
@@ -131,7 +134,7 @@ def _options(
     wanted: bool | str | None,
 ) -> Options:
     options = model.options if isinstance(model, Definition) else Options()
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if method is not None:
         changes["method"] = method
     if seed is not None:
@@ -139,8 +142,8 @@ def _options(
     if starts is not None:
         changes["starts"] = starts
     if wanted is not None:
-        changes["covariance"] = {True: "sandwich", False: "none"}.get(wanted, wanted)  # type: ignore[call-overload]
-    options = replace(options, **changes)  # type: ignore[arg-type]
+        changes["covariance"] = wanted if isinstance(wanted, str) else _WANTED[wanted]
+    options = replace(options, **changes)
     known = ("fo", "foce", "focei", "laplace")
     if options.method not in known:
         raise ModelError(f"method {options.method!r} is not available; known: {', '.join(known)}")
@@ -199,9 +202,7 @@ def _check_start(problem: Problem) -> None:
     )
 
 
-def _uncertainty(
-    problem: Problem, estimate: Estimate, wanted: str
-) -> tuple[Estimate, Covariance]:
+def _uncertainty(problem: Problem, estimate: Estimate, wanted: str) -> tuple[Estimate, Covariance]:
     """Standard errors, after Newton steps with the true Hessian as far as they lower the objective."""
     for _ in range(3):
         result = covariance(problem, estimate.x, estimate.final, wanted)

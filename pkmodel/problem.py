@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pkmodel.dataset import Dataset
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
-from pkmodel.formula import BoundFormula, bind, parse_formula
+from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
 from pkmodel.kernels.events import Steps, Table, compile_steps
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
@@ -213,8 +213,8 @@ class Problem:
             if self.options.method == "fo" or not has_interaction(self.options):
                 raise ModelError(
                     f"[fit] method = {self.options.method!r} without interaction cannot use the "
-                    f"{int(is_censored.sum())} censored rows by M3; use method = \"focei\" or "
-                    "\"laplace\", or leave them out by censoring = \"m1\""
+                    f'{int(is_censored.sum())} censored rows by M3; use method = "focei" or '
+                    '"laplace", or leave them out by censoring = "m1"'
                 )
         code = CENSORED if self.options.censoring == "m3" else IGNORED
         status = np.where(is_censored, code, QUANTIFIED).astype(np.int8)
@@ -226,13 +226,12 @@ class Problem:
         subject = self.dataset.ids[self.dataset.subject[row]]
         return Fault(message, f"subject {subject}, line {self.dataset.row[row]}, column DV")
 
-    def _bind(self, formulas: Mapping[str, object]) -> None:
+    def _bind(self, formulas: Mapping[str, Formula]) -> None:
         at = slice(None) if self.varies else self.start[:-1]
         values = {c: self.dataset.covariates[c][at] for c in self.covariates}
         count = self.dataset.time.size if self.varies else self.dataset.n_subjects
         self._formulas: list[BoundFormula] = [
-            bind(formulas[p], self.theta_names, values, count)  # type: ignore[arg-type]
-            for p in self.structure.parameters
+            bind(formulas[p], self.theta_names, values, count) for p in self.structure.parameters
         ]
         self._count = count
         self._distribution = np.array(
@@ -291,7 +290,7 @@ class Problem:
     @property
     def n_subjects(self) -> int:
         """Subjects."""
-        return self.dataset.n_subjects
+        return int(self.dataset.n_subjects)
 
     def typical(self, theta: Vector) -> tuple[Vector, Vector]:
         """Typical parameters on the transformed scale and their Jacobian in all thetas.
@@ -410,9 +409,7 @@ class Problem:
         if population is None or not np.all(np.isfinite(mu)):
             nothing = np.full((n, self.packing.size), np.nan)
             return Evaluation(np.inf, nothing[0], nothing, terms)
-        method = Method(
-            METHOD_KIND[self.options.method], has_interaction(self.options), tolerance
-        )
+        method = Method(METHOD_KIND[self.options.method], has_interaction(self.options), tolerance)
         self._run(psi, population, method, terms)
         if self.varies:
             by_theta = terms.by_direction[:, effects:]

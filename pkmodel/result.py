@@ -99,12 +99,12 @@ class Fit:
     @property
     def n_observations(self) -> int:
         """Observations, censored ones included."""
-        return self.problem.dataset.n_observations
+        return int(self.problem.dataset.n_observations)
 
     @property
     def n_censored(self) -> int:
         """Censored observations."""
-        return self.problem.dataset.n_censored
+        return int(self.problem.dataset.n_censored)
 
     # -- how it ended ---------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Fit:
 
     @property
     def _quantified(self) -> NDArray[np.bool_]:
-        return self.problem.rows.status == QUANTIFIED
+        return np.asarray(self.problem.rows.status == QUANTIFIED)
 
     @property
     def minus2ll(self) -> float:
@@ -204,7 +204,9 @@ class Fit:
                 for sign in (-1.0, 1.0):
                     moved = x.copy()
                     moved[k] += sign * width[k]
-                    ends.append(float(packing.natural(moved)[k]) if np.isfinite(width[k]) else np.nan)
+                    ends.append(
+                        float(packing.natural(moved)[k]) if np.isfinite(width[k]) else np.nan
+                    )
                 low, high = ends
             elif "," in name:
                 low = natural[k] - NORMAL_QUANTILE * se[k]
@@ -329,7 +331,11 @@ class Fit:
             "boundary": list(self.covariance.boundary) if self.covariance else [],
             "failed_subjects": [str(v) for v in self.problem.dataset.ids[failed]],
             "starts": [
-                {"objective": _number(s.objective), "ending": s.ending, "evaluations": s.evaluations}
+                {
+                    "objective": _number(s.objective),
+                    "ending": s.ending,
+                    "evaluations": s.evaluations,
+                }
                 for s in self.estimate.starts
             ],
             "starts_agree": self.estimate.agree,

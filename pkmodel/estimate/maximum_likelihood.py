@@ -156,9 +156,7 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
     )
 
 
-def maximise(
-    problem: Problem, progress: Callable[[int, float], None] | None = None
-) -> Estimate:
+def maximise(problem: Problem, progress: Callable[[int, float], None] | None = None) -> Estimate:
     """Search the population parameters of the smallest objective.
 
     Parameters
@@ -230,4 +228,3 @@ def polish(problem: Problem, estimate: Estimate, hessian: Vector) -> Estimate:
         decrease=decrease if decrease > 1e-3 else 0.0,
         ending=str(Ending.CONVERGED) if is_done else estimate.ending,
     )
-

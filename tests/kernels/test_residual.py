@@ -45,7 +45,7 @@ def exact_weight(combine, is_censored, y, f, a, b, p):
 @pytest.mark.parametrize("combine", [VARIANCE, SD])
 @pytest.mark.parametrize("sigma", SIGMAS)
 @pytest.mark.parametrize("is_censored", [False, True])
-@pytest.mark.parametrize("y, f", [(1.0, 1.3), (2.0, 0.4), (0.3, 5.0)])
+@pytest.mark.parametrize(("y", "f"), [(1.0, 1.3), (2.0, 0.4), (0.3, 5.0)])
 def test_rows_and_all_their_derivatives(combine, sigma, is_censored, y, f):
     """Worst error seen: 2e-12 relative to the largest of the row."""
     r, by_sigma, out, change = np.zeros(4), np.zeros((3, 3)), np.zeros(6), np.zeros(4)

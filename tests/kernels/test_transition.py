@@ -62,7 +62,7 @@ def response(kappa: mp.mpf, lambda_: mp.mpf) -> mp.mpf:
     return (-mp.expm1(-ka) + ka * mp.expm1(-k) / k) / (k - ka)
 
 
-@pytest.mark.parametrize("ka, k", cases())
+@pytest.mark.parametrize(("ka", "k"), cases())
 def test_absorption_and_ten_derivatives(ka, k):
     """Worst error seen: 3.2e-12, in the third derivatives of KA of 26, k of 2e-6."""
     with mp.workdps(110):
