@@ -248,7 +248,7 @@ def scale(rows: Rows) -> None:
 
 
 def peers(rows: Rows, source: Path | None) -> None:
-    """The ACOP infusion data, single dose: pkmodel, and R's nlme and TMB where installed."""
+    """Fit the ACOP infusion data, single dose, here and by R's nlme and TMB where installed."""
     if source is None:
         print("peers: name the data by --acop FILE (infusion_1cpt.csv of the ACOP 2016 set)")
         return

@@ -1,6 +1,7 @@
 """What can go wrong, said so that a stranger can mend it.
 
-Every error of the package derives from `PkmodelError`; the command line turns one into exit status 2.
+Every error of the package derives from `PkmodelError`; the command line turns one into exit
+status 2.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class PkmodelError(Exception):
             return "\n".join(lines)
         if len(lines) == 1:
             return f"{self.source}: {lines[0]}"
-        return "\n".join([f"{self.source}: {len(lines)} problems", *(f"  {line}" for line in lines)])
+        return "\n".join(
+            [f"{self.source}: {len(lines)} problems", *(f"  {line}" for line in lines)]
+        )
 
 
 class DataError(PkmodelError):

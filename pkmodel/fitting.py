@@ -203,7 +203,7 @@ def _check_start(problem: Problem) -> None:
 
 
 def _uncertainty(problem: Problem, estimate: Estimate, wanted: str) -> tuple[Estimate, Covariance]:
-    """Standard errors, after Newton steps with the true Hessian as far as they lower the objective."""
+    """Compute standard errors, after Newton steps as far as they lower the objective."""
     for _ in range(3):
         result = covariance(problem, estimate.x, estimate.final, wanted)
         if result.boundary or estimate.ending == "interrupted":

@@ -181,7 +181,7 @@ class Packing:
         return matrices
 
     def theta_slopes(self, x: Vector) -> Vector:
-        """Derivative of each free theta in its packed value."""
+        """Differentiate each free theta in its packed value."""
         slopes = [_from_free(self.model.theta[i], x[k])[1] for k, i in enumerate(self.theta)]
         return np.array(slopes)
 
@@ -232,7 +232,7 @@ class Packing:
         return np.array(parts)
 
     def natural_jacobian(self, x: Vector) -> Vector:
-        """Derivatives (size, size) of `natural` in the packed vector."""
+        """Differentiate `natural` in the packed vector: an array (size, size)."""
         jacobian = np.zeros((self.size, self.size))
         k = len(self.theta)
         jacobian[np.arange(k), np.arange(k)] = self.theta_slopes(x)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,10 +183,10 @@ class Problem:
     # -- set-up ---------------------------------------------------------------------------------
 
     def _number_occasions(self) -> NDArray[np.int64]:
-        """Number the occasions of each subject 1, 2, ... in order of appearance."""
+        """Count the occasions of each subject 1, 2, ... in order of appearance."""
         out = np.zeros(self.dataset.occ.size, dtype=np.int64)
         bounds = np.searchsorted(self.dataset.subject, np.arange(self.dataset.n_subjects + 1))
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        for low, high in pairwise(bounds):
             known = {int(v): k for k, v in enumerate(dict.fromkeys(self.dataset.occ[low:high]), 1)}
             out[low:high] = [known[int(v)] for v in self.dataset.occ[low:high]]
         return out
@@ -209,13 +210,13 @@ class Problem:
                 [self._fault(b, "a lognormal residual needs DV > 0") for b in bad[:20]],
                 self.dataset.source,
             )
-        if self.options.censoring == "m3" and np.any(is_censored):
-            if self.options.method == "fo" or not has_interaction(self.options):
-                raise ModelError(
-                    f"[fit] method = {self.options.method!r} without interaction cannot use the "
-                    f'{int(is_censored.sum())} censored rows by M3; use method = "focei" or '
-                    '"laplace", or leave them out by censoring = "m1"'
-                )
+        is_frozen = self.options.method == "fo" or not has_interaction(self.options)
+        if self.options.censoring == "m3" and np.any(is_censored) and is_frozen:
+            raise ModelError(
+                f"[fit] method = {self.options.method!r} without interaction cannot use the "
+                f"{int(is_censored.sum())} censored rows by M3; use method = 'focei' or "
+                "'laplace', or leave them out by censoring = 'm1'"
+            )
         code = CENSORED if self.options.censoring == "m3" else IGNORED
         status = np.where(is_censored, code, QUANTIFIED).astype(np.int8)
         combine = SD if self.model.residual.combine == "sd" else VARIANCE
@@ -368,7 +369,7 @@ class Problem:
                 pool.submit(
                     marginal, self.steps, psi, self.rows, population, method, low, high, terms
                 )
-                for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+                for low, high in pairwise(bounds)
             ]
             for task in tasks:
                 task.result()

@@ -187,7 +187,7 @@ class Fit:
         return table[columns]
 
     def _errors(self) -> dict[str, tuple[float, float, float]]:
-        """Standard error and 95 % interval of each free parameter on its own scale."""
+        """Compute standard error and 95 % interval of each free parameter on its own scale."""
         packing = self.problem.packing
         missing = (float("nan"),) * 3
         if self.covariance is None:

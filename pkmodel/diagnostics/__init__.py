@@ -1,0 +1,1 @@
+"""Tables that judge a fit, each a function from a problem and its estimates to a DataFrame."""

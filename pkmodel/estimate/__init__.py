@@ -1,0 +1,1 @@
+"""Estimators and the uncertainty of their estimates, one concept a file."""

@@ -1,0 +1,1 @@
+"""What a model can be made of, as plain records."""
