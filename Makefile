@@ -16,7 +16,7 @@ check: $(ENVIRONMENT)
 	.venv/bin/lint-imports
 
 bench: $(ENVIRONMENT)
-	.venv/bin/python benchmarks/run.py
+	.venv/bin/python benchmarks/run.py $(ARGS)
 
 clean:
 	rm -rf .venv .tools runs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

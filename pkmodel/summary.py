@@ -87,7 +87,7 @@ def _header(document: Document) -> RenderableType:
 
 
 def _model(document: Document) -> str:
-    method: str = METHODS.get(document["method"], document["method"])
+    method = METHODS[document["method"]]
     if document["method"] == "laplace" and not document["interaction"]:
         method += " without interaction"
     return f"{document['structure'].replace('_', ' ')}  ·  {method}"
@@ -199,7 +199,7 @@ def _standard_errors(document: Document) -> Check:
     source, condition = document["covariance"], document["condition_number"]
     if source is None:
         return Check("standard errors", "-", "not computed")
-    label = COVARIANCES.get(source, source)
+    label = COVARIANCES[source]
     finding = f"{label}, condition number {_short(condition) or 'unknown'}"
     flat = document["flat_directions"]
     if flat:

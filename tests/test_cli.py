@@ -1,0 +1,233 @@
+"""The command line: what it prints, what it writes, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from pkmodel.cli import main
+from pkmodel.problem import Problem
+from pkmodel.result import FILES
+from pkmodel.shipped import shipped_data, shipped_fits
+
+PHENOBARBITAL = shipped_fits()["phenobarbital"]
+NONMEM_MINIMUM = 586.2760562852096  # NONMEM 7.5.1, pharmpy 435dd66, example_models/pheno.ext
+
+
+def _run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def definition(tmp_path):
+    """Write a variant of the shipped definition, with some of its text replaced."""
+
+    def write(replace: dict[str, str]) -> Path:
+        text = PHENOBARBITAL.read_text(encoding="utf-8")
+        data = shipped_data()["phenobarbital"].file.as_posix()
+        text = text.replace("../data/phenobarbital/phenobarbital.csv", data)
+        for old, new in replace.items():
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "variant.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def phenobarbital(tmp_path_factory):
+    """Run the main job once."""
+    out = tmp_path_factory.mktemp("fit") / "out"
+    return _run("fit", PHENOBARBITAL, "--out", out), out
+
+
+def test_fit_reaches_the_minimum_and_says_so(phenobarbital):
+    result, out = phenobarbital
+    assert result.exit_code == 0, result.output
+    assert "CONVERGED" in result.stdout
+    assert str(out) in result.stdout.replace("\n", "")
+    assert result.stderr == ""
+    document = json.loads((out / "fit.json").read_text())
+    assert document["status"] == "converged"
+    assert document["objective"] <= NONMEM_MINIMUM + 1e-3
+
+
+def test_fit_writes_every_file_and_nothing_beside(phenobarbital):
+    _, out = phenobarbital
+    assert sorted(p.name for p in out.iterdir()) == sorted(FILES)
+    assert [p.name for p in out.parent.iterdir()] == [out.name]
+    assert len(pd.read_csv(out / "individuals.csv")) == 59
+    assert len(pd.read_csv(out / "predictions.csv")) == 155
+
+
+def test_fit_takes_the_name_of_a_shipped_definition_and_writes_only_on_request(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    result = _run("fit", "phenobarbital")
+    assert result.exit_code == 0, result.output
+    assert "nothing written" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_reach_the_fit(tmp_path):
+    result = _run(
+        "fit", PHENOBARBITAL, "--out", tmp_path / "o", "--method", "fo", "--seed", 9, "--threads", 2
+    )
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "o" / "fit.json").read_text())
+    assert (document["method"], document["seed"], document["threads"]) == ("fo", 9, 2)
+
+
+def test_a_former_run_is_replaced(tmp_path):
+    for method in ("fo", "focei"):
+        assert (
+            _run("evaluate", PHENOBARBITAL, "--method", method, "--out", tmp_path / "o").exit_code
+            == 0
+        )
+    assert json.loads((tmp_path / "o" / "fit.json").read_text())["method"] == "focei"
+
+
+def test_a_fit_that_does_not_converge_writes_and_exits_1(definition, tmp_path):
+    path = definition({'method = "focei"': 'method = "focei"\nmax_evaluations = 2'})
+    result = _run("fit", path, "--out", tmp_path / "o")
+    assert result.exit_code == 1, result.output
+    assert "NOT CONVERGED" in result.stdout
+    assert json.loads((tmp_path / "o" / "fit.json").read_text())["converged"] is False
+
+
+def test_an_interrupted_fit_writes_its_best_and_exits_1(tmp_path, monkeypatch):
+    evaluate, calls = Problem.evaluate, []
+
+    def interrupted(self, *arguments, **options):
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return evaluate(self, *arguments, **options)
+
+    monkeypatch.setattr(Problem, "evaluate", interrupted)
+    result = _run("fit", PHENOBARBITAL, "--out", tmp_path / "o")
+    assert result.exit_code == 1, result.output
+    assert "INTERRUPTED" in result.stdout
+    assert json.loads((tmp_path / "o" / "fit.json").read_text())["status"] == "interrupted"
+
+
+def test_evaluate_gives_the_objective_at_the_initial_values(definition, tmp_path):
+    # NONMEM 7.5.1 at its final estimates, pharmpy 435dd66, example_models/pheno.ext
+    path = definition(
+        replace={
+            "cl = { init = 0.005": "cl = { init = 0.00469555",
+            "v = { init = 1.0": "v = { init = 0.984258",
+            "v_apgr = { init = 0.1": "v_apgr = { init = 0.15892",
+            "CL = 0.1": "CL = 0.0293508",
+            "\nV = 0.1": "\nV = 0.027906",
+            "proportional = 0.2": "proportional = 0.115069543",
+        }
+    )
+    result = _run("evaluate", path, "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "o" / "fit.json").read_text())
+    assert document["status"] == "evaluated"
+    assert document["objective"] == pytest.approx(NONMEM_MINIMUM, abs=1e-3)
+    assert document["theta"]["cl"]["se"] is None
+
+
+def test_check_says_what_it_understood():
+    result = _run("check", PHENOBARBITAL)
+    assert result.exit_code == 0, result.output
+    text = re.sub(r" +", " ", result.stdout)
+    for part in (
+        "subjects 59",
+        "observations 155, 1 to 6 a subject, 0 censored",
+        "doses 589: 589 boluses",
+        "time h, amount mg, concentration mg/L",
+        "NOCB where they change in time",
+        "v * WT * where(APGR < 5, 1 + v_apgr, 1)",
+        "WT 0.6 1.3 3.6 0 constant CL, V",
+        "v_apgr 0.1 -0.99 inf",
+        "nothing was fitted",
+    ):
+        assert part in text
+
+
+def test_list_names_fits_and_data():
+    result = _run("list")
+    assert result.exit_code == 0, result.output
+    for name in (*shipped_fits(), *shipped_data()):
+        assert name in result.stdout
+
+
+BAD_DEFINITIONS = {
+    "broken TOML": ({"[theta]": "[theta"}, "line"),
+    "unknown key": ({"[residual]": "[residal]"}, "residual"),
+    "missing data file": ({"phenobarbital.csv": "phenobarbitol.csv"}, "phenobarbitol.csv"),
+    "unknown covariate": ({"cl * WT": "cl * WTT"}, "WT"),
+    "unknown method": ({'"focei"': '"focie"'}, "focei"),
+    "unit": ({'"mg/L"': '"mmol/L"'}, "mmol/L"),
+    "undefined start": ({"cl * WT": "log(cl) * WT"}, "CL"),
+}
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate", "check"])
+@pytest.mark.parametrize("fault", BAD_DEFINITIONS)
+def test_bad_input_exits_2_with_one_message_and_writes_nothing(
+    command, fault, definition, tmp_path
+):
+    changes, hint = BAD_DEFINITIONS[fault]
+    path = definition(changes)
+    out = [] if command == "check" else ["--out", tmp_path / "o"]
+    result = _run(command, path, *out)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("Error: ")
+    assert hint in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit",),
+        ("fit", "no-such-file.toml"),
+        ("fit", "."),
+        ("fit", PHENOBARBITAL, "--threads", "0"),
+        ("fit", PHENOBARBITAL, "--seed", "-1"),
+        ("fit", PHENOBARBITAL, "--method", "saem"),
+        ("evaluate", PHENOBARBITAL),
+        ("unknown",),
+    ],
+    ids=str,
+)
+def test_bad_usage_exits_2(arguments):
+    result = _run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_foreign_files_are_not_overwritten(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    result = _run("fit", PHENOBARBITAL, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "thesis.txt" in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_is_no_output_folder(tmp_path):
+    (tmp_path / "o").write_text("")
+    assert _run("fit", PHENOBARBITAL, "--out", tmp_path / "o").exit_code == 2
+    assert _run("fit", PHENOBARBITAL, "--out", tmp_path / "o" / "deeper").exit_code == 2
+
+
+def test_every_command_stands_in_the_readme():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for command in main.commands:
+        assert f"pkmodel {command}" in readme
