@@ -259,7 +259,7 @@ def find_mode(model: Model, subject: Subject, frozen=None) -> np.ndarray:
 
     def descend(start):
         return minimize(
-            lambda eta: target(eta.reshape(-1, 1)).real[0],
+            lambda eta: np.nan_to_num(target(eta.reshape(-1, 1)).real[0], nan=np.inf),
             start,
             jac=lambda eta: jacobian(target, eta),
             method="BFGS",
@@ -267,7 +267,8 @@ def find_mode(model: Model, subject: Subject, frozen=None) -> np.ndarray:
         )
 
     spread = np.sqrt(np.diag(subject.omega))
-    best = min((descend(s * spread) for s in (0.0, 0.7, -0.7)), key=lambda found: found.fun)
+    with np.errstate(all="ignore"):  # a line search may look far out
+        best = min((descend(s * spread) for s in (0.0, 0.7, -0.7)), key=lambda found: found.fun)
     eta = best.x
     for _ in range(3):
         eta = eta - np.linalg.solve(hessian(target, eta), jacobian(target, eta))
