@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pkmodel.errors import ModelError
 from pkmodel.formula import bind, parse_formula
-from pkmodel.formula_syntax import MAX_DEPTH, MAX_LENGTH
+from pkmodel.formula.syntax import MAX_DEPTH, MAX_LENGTH
 
 PLACE = "[model.parameters] CL"
 THETAS = ("a", "b", "c")

@@ -15,8 +15,8 @@ from math import isfinite
 
 import numpy as np
 
-from pkmodel.dual import CONDITIONS, RULES, Dual, Values
 from pkmodel.errors import ModelError, Problem
+from pkmodel.formula.dual import CONDITIONS, RULES, Dual, Values
 from pkmodel.suggestion import suggest
 
 MAX_LENGTH = 2000
@@ -83,7 +83,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A rule of `pkmodel.dual` on its arguments."""
+    """A rule of `pkmodel.formula.dual` on its arguments."""
 
     rule: str
     arguments: tuple[Node, ...]

@@ -1,85 +1,19 @@
-"""Formulas of typical values: from text to a function of the thetas with its exact Jacobian.
-
-`parse_formula` reads the text, `bind` puts the covariates in, and the bound formula is evaluated as
-often as an estimator asks. Which names are thetas and which covariates is known to `bind` only.
-"""
+"""A formula with its covariates put in: a function of the thetas with its exact Jacobian."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from pkmodel.dual import ONE, RULES, Dual, Values
 from pkmodel.errors import ModelError, Problem
-from pkmodel.formula_syntax import Call, Name, Node, Number, read_tree
+from pkmodel.formula.dual import ONE, RULES, Dual, Values
+from pkmodel.formula.reading import Formula
+from pkmodel.formula.syntax import Call, Name, Node, Number
 from pkmodel.suggestion import suggest
 
 _Step = tuple[int, Callable[..., Dual], tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A formula that has been read.
-
-    Attributes
-    ----------
-    text : str
-        As written.
-    place : str
-        Where it stands, for messages.
-    tree : Node
-    names : frozenset of str
-        All names used, thetas and covariates.
-    smooth_names : frozenset of str
-        Those used outside conditions; the derivative in any other is zero everywhere.
-    """
-
-    text: str
-    place: str
-    tree: Node = field(repr=False)
-    names: frozenset[str]
-    smooth_names: frozenset[str]
-
-
-def parse_formula(text: str, place: str) -> Formula:
-    """Read a formula.
-
-    Parameters
-    ----------
-    text : str
-        Names, numbers, ``+ - * / **``, functions ``exp log log10 sqrt abs min max`` and
-        ``where(condition, a, b)`` with comparisons, ``and``, ``or``, ``not`` in the condition.
-    place : str
-        Where it stands, for messages.
-
-    Returns
-    -------
-    Formula
-
-    Raises
-    ------
-    ModelError
-        The text is not a formula; says at which character and what was expected.
-
-    Examples
-    --------
-    >>> sorted(parse_formula("cl * (WT / 70)**0.75", "CL").names)
-    ['WT', 'cl']
-    """
-    tree = read_tree(text, place)
-    names = frozenset(_names(tree))
-    return Formula(text, place, tree, names, frozenset(_names(tree, conditions=False)))
-
-
-def _names(node: Node, conditions: bool = True) -> Iterator[str]:
-    if isinstance(node, Name):
-        yield node.name
-    elif isinstance(node, Call) and (conditions or not node.is_condition):
-        for argument in node.arguments:
-            yield from _names(argument, conditions)
 
 
 class BoundFormula:

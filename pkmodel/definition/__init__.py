@@ -1,0 +1,20 @@
+"""Fit definitions: TOML files and the same data, model and options that Python users write."""
+
+from __future__ import annotations
+
+from pkmodel.definition.model_check import check_model
+from pkmodel.definition.option_check import METHODS, option_problems
+from pkmodel.definition.reading import read_definition
+from pkmodel.definition.record import DataSpec, Definition
+from pkmodel.definition.writing import dumps, write_definition
+
+__all__ = [
+    "METHODS",
+    "DataSpec",
+    "Definition",
+    "check_model",
+    "dumps",
+    "option_problems",
+    "read_definition",
+    "write_definition",
+]

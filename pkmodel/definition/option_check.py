@@ -1,0 +1,38 @@
+"""Whether the options of a fit exist and go together."""
+
+from __future__ import annotations
+
+from pkmodel.errors import Problem
+from pkmodel.models.model import Options
+from pkmodel.suggestion import quoted, suggest
+
+METHODS = ("fo", "foce", "focei", "laplace")
+PLANNED_METHODS = ("agq", "saem", "imp", "nuts")
+_CHOICES = {"censoring": ("m3", "m1"), "covariance": ("sandwich", "r", "s", "none")}
+_LEAST = {"starts": 1, "seed": 0, "max_evaluations": 1}
+
+
+def option_problems(options: Options) -> list[Problem]:
+    """Check the options of a fit."""
+    messages = {"method": _method_fault(options.method)}
+    for key, known in _CHOICES.items():
+        value = getattr(options, key)
+        if value not in known:
+            messages[key] = f"{quoted(value)} is not known ({suggest(str(value), known)})"
+    for key, least in _LEAST.items():
+        value = getattr(options, key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            messages[key] = f"expected a whole number from {least} on, got {quoted(value)}"
+    if options.interaction is not None and options.method != "laplace":
+        messages["interaction"] = (
+            'goes with method = "laplace" only (foce is without, focei with); remove it'
+        )
+    return [Problem(message, f"[fit] {key}") for key, message in messages.items() if message]
+
+
+def _method_fault(method: str) -> str:
+    if method in METHODS:
+        return ""
+    if method in PLANNED_METHODS:
+        return f"{method} is not available yet; available: {', '.join(METHODS)}"
+    return f"{quoted(method)} does not exist ({suggest(str(method), METHODS, 'available')})"

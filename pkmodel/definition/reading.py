@@ -1,0 +1,257 @@
+"""From the file of a fit definition to its record, every fault found in one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from pkmodel.definition.group_check import group_problems
+from pkmodel.definition.model_check import (
+    formula_problems,
+    known_parameters,
+    name_problems,
+    structure_problems,
+    theta_problems,
+    use_problems,
+)
+from pkmodel.definition.option_check import option_problems
+from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
+from pkmodel.definition.record import DataSpec, Definition
+from pkmodel.definition.residual_check import IDLE_COMBINE, SIGMAS, residual_problems
+from pkmodel.definition.schema import (
+    DataSection,
+    Document,
+    EffectsSection,
+    GroupsSection,
+    ModelSection,
+    NumberSection,
+    OmegaSection,
+    ResidualSection,
+    ThetaSection,
+)
+from pkmodel.definition.shape import check_shape
+from pkmodel.definition.source import find_definition, read_document
+from pkmodel.errors import ModelError, Problem
+from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+from pkmodel.units import read_units
+
+
+def read_definition(path: str | Path) -> Definition:
+    """Read a fit definition.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file, or the bare name of a shipped definition.
+
+    Returns
+    -------
+    Definition
+
+    Raises
+    ------
+    ModelError
+        With every fault found, and its place in the file.
+
+    Examples
+    --------
+    >>> read_definition("phenobarbital").model.parameters["CL"]
+    'cl * WT'
+    """
+    file = find_definition(path)
+    return build_definition(read_document(file), file)
+
+
+def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
+    """Check a parsed document and make its record.
+
+    Parameters
+    ----------
+    raw : mapping
+        As parsed from TOML.
+    path : Path
+        The file; names the source, and its folder is where relative data files are looked for.
+
+    Returns
+    -------
+    Definition
+
+    Raises
+    ------
+    ModelError
+        With every fault found.
+    """
+    shape = check_shape(raw)
+    document = shape.document
+    theta = _thetas(document.theta or {})
+    omega = _blocks(document.omega) if document.omega is not None else ()
+    residual = _residual(document.residual or ResidualSection())
+    options = Options(**document.fit.model_dump()) if document.fit is not None else Options()
+    problems = [
+        *shape.problems,
+        *_data_problems(document.data),
+        *_structure_problems(document.model, theta, shape.incomplete),
+        *_effect_problems(document, theta, omega, shape.incomplete),
+        *_residual_problems(document.residual, residual, shape.incomplete),
+        *_option_problems(options, shape.incomplete),
+        *(group_problems(document.groups) if "groups" not in shape.incomplete else []),
+    ]
+    if problems or document.model is None or document.omega is None:
+        raise ModelError(problems, str(path))
+    model = Model(
+        structure=document.model.structure,
+        parameters=document.model.parameters,
+        theta=theta,
+        omega=omega,
+        residual=residual,
+        distribution=document.omega.distribution,
+    )
+    return Definition(
+        title=path.stem if document.title is None else document.title,
+        data=_data(document.data, path) if document.data is not None else None,
+        model=model,
+        options=options,
+        groups=_groups(document.groups) if document.groups is not None else None,
+        path=path,
+    )
+
+
+def _structure_problems(
+    table: ModelSection | None, theta: tuple[Theta, ...], incomplete: frozenset[str]
+) -> list[Problem]:
+    """Check structure and formulas; whether all is there and used, only where all could be read."""
+    if table is None:
+        return []
+    known = known_parameters(table.structure)
+    problems = [*structure_problems(table.structure), *formula_problems(table.parameters)]
+    if "model" not in incomplete:
+        problems += name_problems(table.structure, table.parameters)
+    if not incomplete & {"model", "theta"}:
+        problems += use_problems(table.parameters, theta, known or ())
+    return problems
+
+
+def _effect_problems(
+    document: Document,
+    theta: tuple[Theta, ...],
+    omega: tuple[OmegaBlock, ...],
+    incomplete: frozenset[str],
+) -> list[Problem]:
+    """Check thetas and random effects; a table with entries left out may be empty."""
+    known = known_parameters(document.model.structure) if document.model is not None else None
+    problems: list[Problem] = []
+    if theta or "theta" not in incomplete:
+        problems += theta_problems(theta)
+    if omega or "omega" not in incomplete:
+        problems += omega_problems(omega, known)
+    if document.omega is not None and "omega" not in incomplete:
+        problems += distribution_problems(document.omega.distribution, omega, known)
+    return problems
+
+
+def _residual_problems(
+    table: ResidualSection | None, residual: Residual, incomplete: frozenset[str]
+) -> list[Problem]:
+    if "residual" in incomplete:
+        return []
+    problems = residual_problems(residual)
+    terms = [sigma.name for sigma in residual.sigmas if sigma.name != "exponent"]
+    if table is not None and table.combine == "variance" and len(terms) < 2:
+        problems.append(Problem(IDLE_COMBINE, "[residual]"))
+    return problems
+
+
+def _option_problems(options: Options, incomplete: frozenset[str]) -> list[Problem]:
+    """Check the options; without the interaction, where the method may be what is left out."""
+    problems = option_problems(options)
+    if "fit" in incomplete:
+        problems = [problem for problem in problems if problem.place != "[fit] interaction"]
+    return problems
+
+
+def _thetas(table: Mapping[str, ThetaSection]) -> tuple[Theta, ...]:
+    return tuple(
+        Theta(
+            name,
+            entry.init,
+            -inf if entry.lower is None else entry.lower,
+            inf if entry.upper is None else entry.upper,
+            entry.fixed,
+        )
+        for name, entry in table.items()
+    )
+
+
+def _blocks(table: OmegaSection) -> tuple[OmegaBlock, ...]:
+    between = _effects(table, occasion=False)
+    return between if table.occasion is None else between + _effects(table.occasion, occasion=True)
+
+
+def _effects(table: EffectsSection, *, occasion: bool) -> tuple[OmegaBlock, ...]:
+    single = [
+        OmegaBlock((name,), ((entry.init,),), bool(entry.fixed), occasion)
+        for name, entry in table.variances.items()
+    ]
+    blocks = [
+        OmegaBlock(tuple(entry.parameters), _full_matrix(entry.matrix), entry.fixed, occasion)
+        for entry in table.blocks
+    ]
+    return (*single, *blocks)
+
+
+def _full_matrix(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Complete a lower triangle; leave any other shape as it is, for the check to judge."""
+    n = len(rows)
+    if [len(row) for row in rows] != list(range(1, n + 1)):
+        return tuple(tuple(row) for row in rows)
+    return tuple(tuple(rows[max(i, j)][min(i, j)] for j in range(n)) for i in range(n))
+
+
+def _residual(table: ResidualSection) -> Residual:
+    entries = {name: getattr(table, name) for name in SIGMAS}
+    sigmas = [_sigma(name, entry) for name, entry in entries.items() if entry is not None]
+    return Residual(tuple(sigmas), table.combine or "variance")
+
+
+def _sigma(name: str, entry: NumberSection) -> Sigma:
+    """Make a coefficient; an exponent is kept unless the file says otherwise."""
+    return Sigma(name, entry.init, name == "exponent" if entry.fixed is None else entry.fixed)
+
+
+def _data_problems(table: DataSection | None) -> list[Problem]:
+    if table is None:
+        return []
+    problems = []
+    if not table.file.isprintable():
+        problems.append(Problem("the name holds characters that no file name has", "[data] file"))
+    if table.units is not None:
+        try:
+            read_units(table.units.model_dump())
+        except ModelError as error:
+            problems += [Problem(problem.message, "[data] units") for problem in error.problems]
+    return problems
+
+
+def _data(table: DataSection, path: Path) -> DataSpec:
+    file = os.path.normpath(path.parent.resolve() / table.file)
+    return DataSpec(
+        file=Path(file),
+        units=table.units.model_dump() if table.units is not None else None,
+        columns=table.columns,
+        where=table.where,
+        lloq=table.lloq,
+        covariates=table.covariates,
+        allow=tuple(table.allow),
+    )
+
+
+def _groups(table: GroupsSection) -> dict[str, object]:
+    groups = table.model_dump(exclude_none=True)
+    if table.cuts is not None:
+        groups["cuts"] = {name: (low, high) for name, (low, high) in table.cuts.items()}
+    if table.bsa is not None and table.bsa.column is not None:
+        groups["bsa"] = table.bsa.column
+    return groups

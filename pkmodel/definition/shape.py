@@ -1,0 +1,191 @@
+"""A parsed document against its schema: every fault of shape, said with place and expectation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from datetime import time as clock_time
+from types import NoneType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from pkmodel.definition.schema import Document, NumberSection, Section
+from pkmodel.errors import Problem
+from pkmodel.suggestion import quoted, suggest
+
+_SHOWN = 30
+_OMEGA_KEYS = ("blocks", "distribution", "occasion")
+_REQUIRED = {
+    "model": 'write [model] with structure = "one_compartment"',
+    "theta": "write [theta] with, for example, cl = { init = 0.1, lower = 0 }",
+    "omega": "write [omega] with, for example, CL = 0.1",
+    "residual": "write [residual] with, for example, proportional = 0.2",
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A document read by the schema.
+
+    Attributes
+    ----------
+    document : Document
+        Without the entries that have faults.
+    incomplete : frozenset of str
+        Tables that had such entries, or are missing.
+    problems : tuple of Problem
+    """
+
+    document: Document
+    incomplete: frozenset[str]
+    problems: tuple[Problem, ...]
+
+
+def check_shape(raw: Mapping[str, Any]) -> Shape:
+    """Read a document, as parsed from TOML, by the schema."""
+    absent = [table for table in _REQUIRED if table not in raw]
+    problems = [Problem(f"this table is missing; {_REQUIRED[t]}", f"[{t}]") for t in absent]
+    faults = _faults(raw)
+    problems += [_problem(fault) for fault in faults[:_SHOWN]]
+    if len(faults) > _SHOWN:
+        problems.append(Problem(f"and {len(faults) - _SHOWN} more faults of this kind"))
+    incomplete = frozenset([*absent, *(str(fault["loc"][0]) for fault in faults)])
+    sound = dict(raw)
+    while faults:
+        for fault in faults:
+            sound = _without(sound, _culprit(fault))
+        faults = _faults(sound)
+    return Shape(Document.model_validate(sound), incomplete, tuple(problems))
+
+
+def _faults(raw: Mapping[str, Any]) -> list[ErrorDetails]:
+    try:
+        Document.model_validate(raw)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def _culprit(fault: ErrorDetails) -> list[str | int]:
+    """Name the entry to leave out so that a fault is gone."""
+    path = [step for step in fault["loc"] if step != "variances"]
+    return path[:-1] if fault["type"] == "missing" else path
+
+
+def _without(table: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
+    """Leave out the entry at a path, or the whole entry on the way to it that is no table."""
+    key = str(path[0])
+    inner = table.get(key)
+    rest = {other: value for other, value in table.items() if other != key}
+    if len(path) > 1 and isinstance(inner, dict) and path[1] in inner:
+        return rest | {key: _without(inner, path[1:])}
+    return rest
+
+
+def _problem(fault: ErrorDetails) -> Problem:
+    path = [step for step in fault["loc"] if step != "variances"]
+    if fault["type"] == "extra_forbidden":
+        owner, _ = _described(fault["loc"][:-1])
+        known = suggest(str(path[-1]), [k for k in owner.model_fields if k != "variances"])
+        return Problem(f"unknown key {_key(path[-1])} ({known})", place_of(path[:-1]))
+    owner, expected = _described(fault["loc"])
+    if fault["type"] == "missing":
+        return Problem(f"missing; expected {expected}", place_of(path))
+    message = f"expected {expected}, got {_shown(fault['input'])}"
+    if owner is NumberSection and path[0] == "omega" and fault["type"] == "model_type":
+        message += f" ({suggest(str(path[-1]), _OMEGA_KEYS, 'other keys')})"
+    if fault["type"] == "literal_error":
+        options = _options(fault["loc"])
+        message = f"{_shown(fault['input'])} is not known ({_suggested(fault['input'], options)})"
+    return Problem(message, place_of(path))
+
+
+def _suggested(value: object, options: Sequence[str]) -> str:
+    return suggest(value if isinstance(value, str) else "", options)
+
+
+def _described(path: Sequence[str | int]) -> tuple[type[BaseModel], str]:
+    """Find the section that a path leads into, and what is expected where it ends."""
+    owner: type[BaseModel] = Document
+    expected = Document.expected
+    for annotation, description in _walk(path):
+        expected = description or expected
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            owner, expected = annotation, annotation.expected
+            if annotation.expected == Section.expected and description:
+                expected = description
+    return owner, expected
+
+
+def _options(path: Sequence[str | int]) -> list[str]:
+    annotation = [annotation for annotation, _ in _walk(path)][-1]
+    return [str(option) for option in get_args(annotation)]
+
+
+def _walk(path: Sequence[str | int]) -> list[tuple[Any, str]]:
+    """Follow a path through the schema: annotation and description at each step."""
+    current: Any = Document
+    steps = []
+    for step in path:
+        description = ""
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(step))
+            if field is None:
+                break
+            current, description = _without_none(field.annotation), field.description or ""
+        elif step == "[key]" or not get_args(current):
+            break
+        else:
+            current = _without_none(get_args(current)[-1])
+        steps.append((current, description))
+    return steps
+
+
+def _without_none(annotation: Any) -> Any:
+    """Take X out of ``X | None``."""
+    arguments = get_args(annotation)
+    if NoneType in arguments:
+        return next(argument for argument in arguments if argument is not NoneType)
+    return annotation
+
+
+def place_of(path: Sequence[str | int]) -> str:
+    """Name a place as a reader of the file would: ``[omega] CL``."""
+    if not path:
+        return ""
+    if len(path) == 1 and path[0] == "title":
+        return "title"
+    depth = 2 if list(path[:2]) == ["model", "parameters"] else 1
+    table = f"[{'.'.join(_key(step) for step in path[:depth])}]"
+    steps = [f"entry {step + 1}" if isinstance(step, int) else _key(step) for step in path[depth:]]
+    return " ".join([table, *steps])
+
+
+def _key(step: str | int) -> str:
+    is_plain = re.fullmatch(r"[A-Za-z0-9_-]{1,40}", str(step))
+    return str(step) if is_plain else quoted(step)
+
+
+def _shown(value: object) -> str:
+    """Show a TOML value briefly."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "an array" if value else "an empty array"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime | date | clock_time):
+        return f"the date or time {value}"
+    if isinstance(value, str):
+        return f"the text {quoted(value)}"
+    return _number(value)
+
+
+def _number(value: object) -> str:
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a number that is too large"
+    return quoted(value)
