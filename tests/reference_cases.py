@@ -88,7 +88,6 @@ class Fitted:
     source: str
     estimates: dict[str, tuple[float, float]]  # by the source's symbol: value, relative tolerance
     errors: dict[str, tuple[float, float]]
-    point: Values | None = None
 
 
 # --- the published numbers ---------------------------------------------------------------------
@@ -142,6 +141,7 @@ ALIASES = {
     "omega2 KA": "OMEGA33",
     "CL": "THETA1",
     "V": "THETA2",
+    "SIGMA": "SIGMA11",
 }
 
 
@@ -153,7 +153,8 @@ def published(case: str, kind: str) -> dict[str, tuple[float, float]]:
             continue
         label = row["quantity"].removeprefix(f"{kind} ")
         match = re.match(r"(THETA|OMEGA|SIGMA)\(?(\d?),?(\d?)", label)
-        symbol = "".join(match.groups()) if match else ALIASES.get(label, label)
+        symbol = "".join(match.groups()) if match else label
+        symbol = ALIASES.get(symbol, symbol)
         tolerance = number(row["tolerance"])
         if "omega rel" in row["tolerance"] and symbol.startswith("OMEGA"):
             tolerance = number(row["tolerance"].split("omega rel")[1])
@@ -436,7 +437,7 @@ CERTARA = Model(
     bounds=POSITIVE,
 )
 CERTARA_FIT = replace(
-    CERTARA, theta={"cl": "THETA1", "v": "THETA2"}, omega=ETAS, residual={"proportional": "prop sd"}
+    CERTARA, theta={"cl": "THETA1", "v": "THETA2"}, omega=ETAS, residual={"proportional": "THETA3"}
 )
 NIMOTUZUMAB = replace(
     CERTARA, dataset="nimotuzumab", residual={"lognormal": "t2"}, prepare="exp DV"
@@ -674,6 +675,7 @@ POINTS: list[Point] = [
 def fitted(case: str, model: Model, method: str = "focei", start: Symbols | None = None) -> Fitted:
     row = find(case, "OFV_minimum")
     begin = values_of(case, "OFV_at_initial") if start is None else start
+    estimates, errors = published(case, "est"), published(case, "SE")
     return Fitted(
         case,
         model,
@@ -682,9 +684,25 @@ def fitted(case: str, model: Model, method: str = "focei", start: Symbols | None
         number(row["value"]),
         number(row["tolerance"]),
         source_of(row),
-        published(case, "est"),
-        published(case, "SE"),
+        in_our_symbols(model, estimates),
+        in_our_symbols(model, errors),
     )
+
+
+def in_our_symbols(
+    model: Model, listed: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """Name the proportional coefficient as the model does, and convert estimates where it must."""
+    if "prop sd" in listed:
+        listed = {**listed, model.residual["proportional"]: listed["prop sd"]}
+        del listed["prop sd"]
+    if model.convert is None or not listed:
+        return listed
+    converted = model.convert({symbol: value for symbol, (value, _) in listed.items()})
+    tolerance = max(tolerance for _, tolerance in listed.values())
+    ours = {*model.theta.values(), *model.omega.values()}
+    ours |= {symbol.removesuffix("^2") for symbol in model.residual.values()}
+    return {symbol: (converted[symbol], tolerance) for symbol in ours}
 
 
 def nlmixr2_theo(method: str) -> Fitted:
@@ -727,7 +745,7 @@ FITS: list[Fitted] = [
         "certara_infusion_fit_fo",
         CERTARA_FIT,
         "fo",
-        {"THETA1": 0.7, "THETA2": 4.25, "OMEGA11": 0.1, "OMEGA22": 0.09, "prop sd": 0.1},
+        {"THETA1": 0.7, "THETA2": 4.25, "OMEGA11": 0.1, "OMEGA22": 0.09, "THETA3": 0.1},
     ),
 ]
 

@@ -1,0 +1,244 @@
+"""The engine against published numbers, through the public interface only.
+
+The cases are in `reference_cases`; a case whose data are not at hand is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pkmodel as pk
+import reference_cases
+from reference_cases import FITS, POINTS, Fitted, Model, Point, Values
+
+Evaluated = Callable[[Point], pk.Fit]
+Estimated = Callable[[Fitted], pk.Fit]
+
+
+def grouped(cases: list, *, only: Callable = lambda case: True) -> list:
+    """Keep all tests of one case in one worker, where its fit is cached."""
+    return [
+        pytest.param(case, id=case.name, marks=pytest.mark.xdist_group(case.name))
+        for case in cases
+        if only(case)
+    ]
+
+
+def data_or_skip(model: Model, folder: Path) -> Path:
+    path = reference_cases.prepared(model, folder)
+    if path is None:
+        pytest.skip(f"{model.dataset} is not at hand")
+    return path
+
+
+@pytest.fixture(scope="session")
+def evaluated(define: Callable, scratch: Path) -> Evaluated:
+    @cache
+    def run(name: str) -> pk.Fit:
+        point = next(p for p in POINTS if p.name == name)
+        data = data_or_skip(point.model, scratch)
+        text = reference_cases.definition_text(
+            point.model, point.values, point.method, data, point.interaction
+        )
+        return pk.evaluate(define(name, text))
+
+    return lambda point: run(point.name)
+
+
+@pytest.fixture(scope="session")
+def estimated(define: Callable, scratch: Path) -> Estimated:
+    @cache
+    def run(name: str) -> pk.Fit:
+        case = next(f for f in FITS if f.name == name)
+        data = data_or_skip(case.model, scratch)
+        text = reference_cases.definition_text(case.model, case.start, case.method, data)
+        return pk.fit(define(f"fit-{name}", text))
+
+    return lambda case: run(case.name)
+
+
+# --- at stated parameters ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", grouped(POINTS))
+def test_objective_at_stated_parameters(point: Point, evaluated: Evaluated) -> None:
+    found = getattr(evaluated(point), point.scale)
+    assert found == pytest.approx(point.expected, rel=0, abs=point.tolerance), point.source
+
+
+def individual_tolerances(point: Point) -> tuple[float, float]:
+    """Return the tolerances of random effects and of objectives from the row of the file."""
+    row = next(
+        r
+        for r in reference_cases.rows()
+        if r["value"] == f"individual/{point.individual}.csv" and not r["quantity"].endswith("OFV")
+    )
+    numbers = [float(x) for x in re.findall(r"\d+e-\d+", row["tolerance"])]
+    return numbers[0], numbers[-1]
+
+
+def eta_columns(table: pd.DataFrame, method: str) -> list[str]:
+    """Return the columns of the random effects, however the file names them."""
+    if method == "fo" or (method == "laplace" and "ETA_FOCEI" in table):
+        return []  # FO's are not printed, and nor are Laplace's where other methods are
+    suffix = f"_{method.upper()}"
+    pattern = rf"ETA\(?\d?\)?({suffix})?$"
+    found = [name for name in table if re.match(pattern, name)]
+    return [name for name in found if name.endswith(suffix)] or [
+        name for name in found if "FOCE" not in name
+    ]
+
+
+WITH_INDIVIDUALS = grouped(POINTS, only=lambda point: point.individual)
+
+
+@pytest.mark.parametrize("point", WITH_INDIVIDUALS)
+def test_individual_objectives(point: Point, evaluated: Evaluated) -> None:
+    found, table = joined(point, evaluated)
+    _, tolerance = individual_tolerances(point)
+    np.testing.assert_allclose(found["OFV"], table[point.column], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("point", WITH_INDIVIDUALS)
+def test_individual_modes(point: Point, evaluated: Evaluated) -> None:
+    found, table = joined(point, evaluated)
+    columns = eta_columns(table, point.method)
+    if not columns:
+        pytest.skip("the source prints no modes of this method")
+    tolerance, _ = individual_tolerances(point)
+    for effect, column in zip(effects(point.model), columns, strict=True):
+        np.testing.assert_allclose(found[f"ETA_{effect}"], table[column], rtol=0, atol=tolerance)
+
+
+def effects(model: Model) -> list[str]:
+    return [name for name in model.omega if "," not in name]
+
+
+def joined(point: Point, evaluated: Evaluated) -> tuple[pd.DataFrame, pd.DataFrame]:
+    path = reference_cases.individual_file(point.individual)
+    if path is None:
+        pytest.skip(f"{point.individual} is not at hand")
+    fit = evaluated(point)
+    table = pd.read_csv(path)
+    assert list(fit.individuals["ID"]) == list(table["ID"])
+    return fit.individuals, table
+
+
+# Point, file, {our column: theirs}, and the relative tolerance stated for the file. Printed are 5
+# digits of numbers that are themselves differences: hence an absolute part of the same size.
+TABLES = [
+    (
+        "pheno_real_focei-at_final_estimates-focei",
+        "pheno_real_focei_table",
+        {"PRED": "PRED", "IPRED": "CIPREDI", "CWRES": "CWRES"},
+        1e-3,
+    ),
+    (
+        "wang_prop-at_fixed_parameters-focei",
+        "wang_prop_nonmem_table",
+        {"PRED": "PRED", "IPRED": "IPRE", "IRES": "IRES", "IWRES": "IWRES", "CWRES": "CWRES"},
+        1e-3,
+    ),
+    (
+        "nmw_theo_lapli-at_final_estimates-laplace",
+        "nmw_theo_lapli_table",
+        {"PRED": "PRED", "IPRED": "CIPREDI", "CWRES": "CWRES"},
+        2e-3,
+    ),
+]
+
+
+def table_columns() -> Iterator[object]:
+    for name, file, columns, tolerance in TABLES:
+        for ours, theirs in columns.items():
+            yield pytest.param(
+                name, file, ours, theirs, tolerance, id=f"{file}-{ours}",
+                marks=pytest.mark.xdist_group(name),
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "file", "ours", "theirs", "tolerance"), list(table_columns()))
+def test_tables_of_predictions(
+    name: str, file: str, ours: str, theirs: str, tolerance: float, evaluated: Evaluated
+) -> None:
+    point = next(p for p in POINTS if p.name == name)
+    path = reference_cases.individual_file(file)
+    assert path is not None
+    predictions = evaluated(point).predictions
+    table = pd.read_csv(path)
+    if len(table) > len(predictions):  # dose rows are printed too
+        data = pd.read_csv(str(reference_cases.data_file(point.model.dataset)))
+        table = table[(data["EVID"] == 0).to_numpy()]
+    np.testing.assert_allclose(predictions["DV"], table["DV"], rtol=1e-4)
+    np.testing.assert_allclose(predictions[ours], table[theirs], rtol=tolerance, atol=tolerance)
+
+
+# --- fits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", grouped(FITS))
+def test_fit_reaches_the_published_minimum(case: Fitted, estimated: Estimated) -> None:
+    fit = estimated(case)
+    assert fit.converged, fit.advice
+    assert fit.objective <= case.expected + 1e-3, case.source
+    assert fit.objective >= case.expected - case.tolerance, case.source
+
+
+def on_published_scale(model: Model, fit: pk.Fit, what: str) -> dict[str, float]:
+    """Return estimates or standard errors by symbol, on the scale of the source."""
+    document = fit.to_dict()
+    found = {symbol: document["theta"][name][what] for name, symbol in model.theta.items()}
+    found |= {symbol: document["omega"][name][what] for name, symbol in model.omega.items()}
+    for name, symbol in model.residual.items():
+        deviation = document["sigma"][name]["estimate"]
+        if symbol.endswith("^2"):
+            is_error = what == "se"
+            value = 2 * deviation * document["sigma"][name]["se"] if is_error else deviation**2
+            found[symbol.removesuffix("^2")] = value
+        else:
+            found[symbol] = document["sigma"][name][what]
+    return found
+
+
+WITH_ESTIMATES = grouped(FITS, only=lambda case: case.estimates)
+WITH_ERRORS = grouped(FITS, only=lambda case: case.errors)
+
+
+def off_by(found: dict[str, float], expected: dict[str, tuple[float, float]]) -> list[str]:
+    return [
+        f"{symbol}: {found[symbol]:.6g}, published {value:.6g} (relative tolerance {tolerance:g})"
+        for symbol, (value, tolerance) in expected.items()
+        if not abs(found[symbol] - value) <= tolerance * abs(value)
+    ]
+
+
+@pytest.mark.parametrize("case", WITH_ESTIMATES)
+def test_estimates(case: Fitted, estimated: Estimated) -> None:
+    found = on_published_scale(case.model, estimated(case), "estimate")
+    assert off_by(found, case.estimates) == []
+
+
+@pytest.mark.parametrize("case", WITH_ERRORS)
+def test_standard_errors(case: Fitted, estimated: Estimated) -> None:
+    found = on_published_scale(case.model, estimated(case), "se")
+    assert off_by(found, case.errors) == []
+
+
+def test_every_case_is_covered_or_explained() -> None:
+    covered = {p.name.split("-")[0] for p in POINTS} | {f.name for f in FITS}
+    listed = {row["case_id"] for row in reference_cases.rows()}
+    explained = ("wang_addmod", "bauer504_exact", "pheno_exact", "acop_N024_nlme")
+    assert listed - covered - set(explained) == set()
+
+
+def test_values_of_a_case_survive_writing() -> None:
+    values = Values({"cl": 0.1}, {"CL": 0.2}, {"proportional": 0.3})
+    text = reference_cases.definition_text(reference_cases.PHENO, values, "fo", Path("x.csv"))
+    assert "cl = { init = 0.1, lower = 0 }" in text
