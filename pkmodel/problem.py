@@ -25,7 +25,7 @@ from pkmodel.kernels.residual import CENSORED, IGNORED, QUANTIFIED, SD, VARIANCE
 from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
 from pkmodel.models.model import Model, Options
 from pkmodel.models.structural import STRUCTURES, Structure
-from pkmodel.packing import Packing, Values
+from pkmodel.packing import SIGMA_SLOT, Packing, Values
 
 Vector = NDArray[np.float64]
 
@@ -107,7 +107,7 @@ def predict(
         direction=np.eye(count)[None].copy(),
         effects=0,
     )
-    plain = Rows(np.zeros(0), np.zeros(0, dtype=np.int8), VARIANCE, False)
+    plain = Rows(np.zeros(0), np.zeros(0, dtype=np.int8), VARIANCE, False, np.zeros(3, dtype=bool))
     f = np.zeros(dataset.n_observations)
     f1 = np.zeros((dataset.n_observations, count))
     predictions(steps, psi, plain, np.zeros((n, 0)), f, f1)
@@ -220,7 +220,9 @@ class Problem:
         code = CENSORED if self.options.censoring == "m3" else IGNORED
         status = np.where(is_censored, code, QUANTIFIED).astype(np.int8)
         combine = SD if self.model.residual.combine == "sd" else VARIANCE
-        return Rows(np.log(y) if is_log else y, status, combine, is_log)
+        active = np.zeros(3, dtype=bool)
+        active[[SIGMA_SLOT[s.name] for s in self.model.residual.sigmas if not s.fixed]] = True
+        return Rows(np.log(y) if is_log else y, status, combine, is_log, active)
 
     def _fault(self, observation: int, message: str) -> Fault:
         row = int(np.flatnonzero(self.dataset.is_observation)[observation])

@@ -9,17 +9,7 @@ from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.predict import predict_subject
-from pkmodel.kernels.residual import (
-    CENSORED,
-    FIRST,
-    IGNORED,
-    SECOND,
-    VALUE,
-    WEIGHT,
-    censored,
-    quantified,
-    variance,
-)
+from pkmodel.kernels.residual import CENSORED, IGNORED, censored, quantified, variance
 
 
 class Rows(NamedTuple):
@@ -34,12 +24,15 @@ class Rows(NamedTuple):
     combine : int
     is_log : bool
         The residual is additive on the log scale.
+    active : array (3,)
+        Residual coefficients whose derivatives are wanted.
     """
 
     y: NDArray[np.float64]
     status: NDArray[np.int8]
     combine: int
     is_log: bool
+    active: NDArray[np.bool_]
 
 
 class Population(NamedTuple):
@@ -66,8 +59,7 @@ def to_log(work, rows, n, m, order):
                             work.f2[j, a, b] * fc + work.f2[j, a, c] * fb + work.f2[j, b, c] * fa
                         )
                         work.f3[j, a, b, c] = inverse * (
-                            work.f3[j, a, b, c]
-                            - inverse * (cross - 2.0 * inverse * fa * fb * fc)
+                            work.f3[j, a, b, c] - inverse * (cross - 2.0 * inverse * fa * fb * fc)
                         )
         for a in range(n):
             for b in range(m):
@@ -89,13 +81,17 @@ def predict_rows(steps, psi, rows, subject, eta, order, work):
 
 
 @kernel
-def row_variance(rows, population, frozen, j, f, r, by_sigma):
+def row_variance(combine, sigma, frozen, j, f):
     """Residual variance of a row; without interaction that at eta = 0, which is constant."""
     if frozen.size > 0:
-        variance(rows.combine, population.sigma, frozen[j], r, by_sigma)
-        r[1] = r[2] = r[3] = 0.0
-    else:
-        variance(rows.combine, population.sigma, f, r, by_sigma)
+        return variance(combine, sigma, frozen[j])[0], 0.0, 0.0, 0.0
+    return variance(combine, sigma, f)
+
+
+@kernel
+def row_terms(status, y, f, variances):
+    """Likelihood terms of a row that counts."""
+    return censored(y, f, variances) if status == CENSORED else quantified(y, f, variances)
 
 
 @kernel
@@ -117,36 +113,34 @@ def conditional(steps, psi, rows, population, frozen, subject, eta, work, gradie
     """
     n = psi.effects
     predict_rows(steps, psi, rows, subject, eta, 2, work)
-    first = steps.first[subject]
+    begin = steps.first[subject]
+    count = steps.first[subject + 1] - begin
+    precision, sigma, combine = population.precision, population.sigma, rows.combine
+    observed, states = rows.y, rows.status
+    values, first, second = work.f, work.f1, work.f2
     total = 0.0
     for a in range(n):
         gradient[a] = 0.0
         for b in range(n):
-            gradient[a] += population.precision[a, b] * eta[b]
-            exact[a, b] = population.precision[a, b]
-            gauss[a, b] = population.precision[a, b]
+            gradient[a] += precision[a, b] * eta[b]
+            exact[a, b] = precision[a, b]
+            gauss[a, b] = precision[a, b]
         total += eta[a] * gradient[a]
-    r = np.empty(4)
-    by_sigma = np.empty((3, 3))
-    out = np.empty(6)
-    for j in range(steps.first[subject + 1] - first):
-        status = rows.status[first + j]
+    for j in range(count):
+        status = states[begin + j]
         if status == IGNORED:
             continue
-        f = work.f[j]
-        row_variance(rows, population, frozen, j, f, r, by_sigma)
-        if status == CENSORED:
-            censored(rows.y[first + j], f, r, out)
-        else:
-            quantified(rows.y[first + j], f, r, out)
-        total += out[VALUE]
+        f = values[j]
+        variances = row_variance(combine, sigma, frozen, j, f)
+        rho, rho1, rho2, _, weight, _ = row_terms(status, observed[begin + j], f, variances)
+        total += rho
         for a in range(n):
-            fa = work.f1[j, a]
-            gradient[a] += 0.5 * out[FIRST] * fa
+            fa = first[j, a]
+            gradient[a] += 0.5 * rho1 * fa
             for b in range(a + 1):
-                product = fa * work.f1[j, b]
-                gauss[a, b] += out[WEIGHT] * product
-                exact[a, b] += 0.5 * (out[SECOND] * product + out[FIRST] * work.f2[j, a, b])
+                product = fa * first[j, b]
+                gauss[a, b] += weight * product
+                exact[a, b] += 0.5 * (rho2 * product + rho1 * second[j, a, b])
     for a in range(n):
         for b in range(a):
             gauss[b, a] = gauss[a, b]

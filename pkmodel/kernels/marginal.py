@@ -18,22 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.likelihood import predict_rows, row_variance
+from pkmodel.kernels.likelihood import predict_rows, row_terms, row_variance
 from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
 from pkmodel.kernels.residual import (
     CENSORED,
-    FIRST,
     IGNORED,
-    SECOND,
-    THIRD,
-    VALUE,
-    WEIGHT,
-    WEIGHT_FIRST,
-    censored,
     censored_by_sigma,
-    quantified,
     quantified_by_sigma,
     variance,
+    variance_by_sigma,
 )
 from pkmodel.kernels.small_matrix import cholesky, invert, log_determinant, solve
 from pkmodel.kernels.subject import make_work
@@ -112,12 +105,12 @@ def _first_order(steps, psi, rows, population, i, work, terms):
     count = steps.first[i + 1] - first
     zero = np.zeros(n)
     predict_rows(steps, psi, rows, i, zero, 2, work)
-    r = np.empty((count, 4))
-    by_sigma = np.empty((count, 3, 3))
+    combine, sigma = rows.combine, population.sigma
+    r = np.empty((count, 2))
     curvature = population.precision.copy()
     moment = np.zeros(n)
     for j in range(count):
-        variance(rows.combine, population.sigma, work.f[j], r[j], by_sigma[j])
+        r[j, 0], r[j, 1], _, _ = variance(combine, sigma, work.f[j])
         if rows.status[first + j] == IGNORED:
             continue
         for a in range(n):
@@ -163,7 +156,9 @@ def _first_order(steps, psi, rows, population, i, work, terms):
                 2.0 * q * (spread - e * moved) + by_r * r[j, 1] * work.f1[j, z]
             )
         for k in range(3):
-            terms.by_sigma[i, k] += by_r * by_sigma[j, k, 0]
+            if rows.active[k]:
+                s = variance_by_sigma(combine, sigma, work.f[j], k)
+                terms.by_sigma[i, k] += by_r * s[0]
     terms.objective[i] = total
     terms.status[i] = FOUND if np.isfinite(total) else UNDEFINED
     _omega_terms(population, eta, zero, inverse, n, terms.by_omega[i])
@@ -171,21 +166,10 @@ def _first_order(steps, psi, rows, population, i, work, terms):
 
 
 @kernel
-def _row(rows, population, frozen, i, j, f, r, by_sigma, out):
-    """Variance and likelihood terms of row `j`, counted within the subject, at prediction f."""
-    row_variance(rows, population, frozen, j, f, r, by_sigma)
-    if rows.status[i] == CENSORED:
-        censored(rows.y[i], f, r, out)
-    else:
-        quantified(rows.y[i], f, r, out)
-
-
-@kernel
-def _row_by_sigma(rows, i, f, r, s, out):
-    if rows.status[i] == CENSORED:
-        censored_by_sigma(rows.y[i], f, r, s, out)
-    else:
-        quantified_by_sigma(rows.y[i], f, r, s, out)
+def _row_by_sigma(status, y, f, variances, s):
+    if status == CENSORED:
+        return censored_by_sigma(y, f, variances, s)
+    return quantified_by_sigma(y, f, variances, s)
 
 
 @kernel
@@ -194,38 +178,40 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
     n = psi.effects
     m = psi.direction.shape[2]
     is_laplace = method.kind == LAPLACE
-    first = steps.first[i]
-    count = steps.first[i + 1] - first
+    is_frozen = frozen.size > 0
+    begin = steps.first[i]
+    count = steps.first[i + 1] - begin
     eta = terms.eta[i]
-    status, value = find_mode(
-        steps, psi, rows, population, frozen, i, eta, method.tolerance, work
-    )
+    status, value = find_mode(steps, psi, rows, population, frozen, i, eta, method.tolerance, work)
     terms.status[i] = status
     if status == UNDEFINED:
         terms.objective[i] = np.inf
         return
     predict_rows(steps, psi, rows, i, eta, 3 if is_laplace else 2, work)
 
-    r = np.empty(4)
-    by_sigma = np.empty((3, 3))
-    out = np.empty(6)
-    exact = population.precision.copy()
-    gauss = population.precision.copy()
+    precision, sigma, combine = population.precision, population.sigma, rows.combine
+    observed, states, active = rows.y, rows.status, rows.active
+    values, first, second, third = work.f, work.f1, work.f2, work.f3
+    by_direction, by_sigma = terms.by_direction[i], terms.by_sigma[i]
+    exact = precision.copy()
+    gauss = precision.copy()
     cross = np.zeros((n, m))
     for j in range(count):
-        if rows.status[first + j] == IGNORED:
+        if states[begin + j] == IGNORED:
             continue
-        _row(rows, population, frozen, first + j, j, work.f[j], r, by_sigma, out)
+        f = values[j]
+        variances = row_variance(combine, sigma, frozen, j, f)
+        _, rho1, rho2, _, weight, _ = row_terms(
+            states[begin + j], observed[begin + j], f, variances
+        )
         for a in range(n):
-            fa = work.f1[j, a]
+            fa = first[j, a]
             for b in range(n):
-                gauss[a, b] += out[WEIGHT] * fa * work.f1[j, b]
+                gauss[a, b] += weight * fa * first[j, b]
             for z in range(m):
-                cross[a, z] += 0.5 * (
-                    out[SECOND] * fa * work.f1[j, z] + out[FIRST] * work.f2[j, a, z]
-                )
+                cross[a, z] += 0.5 * (rho2 * fa * first[j, z] + rho1 * second[j, a, z])
         for z in range(m):
-            terms.by_direction[i, z] += out[FIRST] * work.f1[j, z]
+            by_direction[z] += rho1 * first[j, z]
     for a in range(n):
         for b in range(n):
             exact[a, b] += cross[a, b]
@@ -240,74 +226,64 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
         exact_lower[:] = lower
     inverse = terms.covariance[i]
     invert(lower, n, inverse)
-    terms.objective[i] = (
-        2.0 * value + population.log_determinant + log_determinant(lower, n)
-    )
+    terms.objective[i] = 2.0 * value + population.log_determinant + log_determinant(lower, n)
 
     by_curvature = np.zeros(m)
     projected = np.zeros(n)
-    change = np.empty(4)
+    by_variance = np.zeros(frozen.size)
+    variance_mode = np.zeros((frozen.size, n))
     sigma_mode = np.zeros((3, n))
-    frozen_mode = np.zeros((frozen.size, n))
-    frozen_part = np.zeros(frozen.size)
-    unit = np.zeros(3)
-    unit[0] = 1.0
-    frozen_sigma = np.zeros((frozen.size, 3))
-    frozen_slope = np.zeros(frozen.size)
     for j in range(count):
-        if rows.status[first + j] == IGNORED:
+        state = states[begin + j]
+        if state == IGNORED:
             continue
-        f = work.f[j]
-        _row(rows, population, frozen, first + j, j, f, r, by_sigma, out)
+        y = observed[begin + j]
+        f = values[j]
+        variances = row_variance(combine, sigma, frozen, j, f)
+        _, rho1, rho2, rho3, weight, weight1 = row_terms(state, y, f, variances)
         leverage = 0.0
         trace = 0.0
         for a in range(n):
             projected[a] = 0.0
             for b in range(n):
-                projected[a] += inverse[a, b] * work.f1[j, b]
-                trace += inverse[a, b] * work.f2[j, a, b]
-            leverage += projected[a] * work.f1[j, a]
+                projected[a] += inverse[a, b] * first[j, b]
+                trace += inverse[a, b] * second[j, a, b]
+            leverage += projected[a] * first[j, a]
+        slope = weight1 * leverage
         if is_laplace:
-            weight = 0.5 * out[SECOND]
-            slope = 0.5 * (out[THIRD] * leverage + out[SECOND] * trace)
-        else:
-            weight = out[WEIGHT]
-            slope = out[WEIGHT_FIRST] * leverage
+            weight = 0.5 * rho2
+            slope = 0.5 * (rho3 * leverage + rho2 * trace)
         for z in range(m):
             total = 0.0
             for a in range(n):
-                total += projected[a] * work.f2[j, a, z]
-            by_curvature[z] += slope * work.f1[j, z] + 2.0 * weight * total
-        if is_laplace:
-            for z in range(m):
+                total += projected[a] * second[j, a, z]
+            by_curvature[z] += slope * first[j, z] + 2.0 * weight * total
+            if is_laplace:
                 total = 0.0
                 for a in range(n):
                     for b in range(n):
-                        total += inverse[a, b] * work.f3[j, a, b, z]
-                by_curvature[z] += 0.5 * out[FIRST] * total
-        is_frozen = frozen.size > 0
+                        total += inverse[a, b] * third[j, a, b, z]
+                by_curvature[z] += 0.5 * rho1 * total
         for k in range(1 if is_frozen else 3):
             if is_frozen:
-                _row_by_sigma(rows, first + j, f, r, unit, change)
+                moved = _row_by_sigma(state, y, f, variances, (1.0, 0.0, 0.0))
+            elif active[k]:
+                s = variance_by_sigma(combine, sigma, f, k)
+                moved = _row_by_sigma(state, y, f, variances, s)
             else:
-                _row_by_sigma(rows, first + j, f, r, by_sigma[k], change)
+                continue
             if is_laplace:
-                part = change[0] + 0.5 * (change[2] * leverage + change[1] * trace)
+                part = moved[0] + 0.5 * (moved[2] * leverage + moved[1] * trace)
             else:
-                part = change[0] + change[3] * leverage
+                part = moved[0] + moved[3] * leverage
             if is_frozen:
-                frozen_part[j] = part
-                for c in range(3):
-                    frozen_sigma[j, c] = by_sigma[c, 0]
+                by_variance[j] = part
                 for a in range(n):
-                    frozen_mode[j, a] = 0.5 * change[1] * work.f1[j, a]
+                    variance_mode[j, a] = 0.5 * moved[1] * first[j, a]
             else:
-                terms.by_sigma[i, k] += part
+                by_sigma[k] += part
                 for a in range(n):
-                    sigma_mode[k, a] += 0.5 * change[1] * work.f1[j, a]
-        if is_frozen:
-            variance(rows.combine, population.sigma, frozen[j], r, by_sigma)
-            frozen_slope[j] = r[1]
+                    sigma_mode[k, a] += 0.5 * moved[1] * first[j, a]
 
     q = np.zeros(n)
     solve(exact_lower, n, by_curvature[:n], q)
@@ -315,18 +291,20 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
         total = by_curvature[z]
         for a in range(n):
             total -= cross[a, z] * q[a]
-        terms.by_direction[i, z] += total
+        by_direction[z] += total
     for k in range(3):
         for a in range(n):
-            terms.by_sigma[i, k] -= sigma_mode[k, a] * q[a]
+            by_sigma[k] -= sigma_mode[k, a] * q[a]
     for j in range(frozen.size):
-        part = frozen_part[j]
+        part = by_variance[j]
         for a in range(n):
-            part -= frozen_mode[j, a] * q[a]
+            part -= variance_mode[j, a] * q[a]
+        slope = variance(combine, sigma, frozen[j])[1]
         for z in range(m):
-            terms.by_direction[i, z] += part * frozen_slope[j] * frozen1[j, z]
+            by_direction[z] += part * slope * frozen1[j, z]
         for k in range(3):
-            terms.by_sigma[i, k] += part * frozen_sigma[j, k]
+            if active[k]:
+                by_sigma[k] += part * variance_by_sigma(combine, sigma, frozen[j], k)[0]
     _omega_terms(population, eta, q, inverse, n, terms.by_omega[i])
     if not np.isfinite(terms.objective[i]):
         terms.status[i] = UNDEFINED
@@ -350,9 +328,7 @@ def marginal(steps, psi, rows, population, method, low, high, terms):
         if method.kind == FO:
             _first_order(steps, psi, rows, population, i, work, terms)
         elif method.interaction:
-            _conditional(
-                steps, psi, rows, population, method, i, nothing, no_slope, work, terms
-            )
+            _conditional(steps, psi, rows, population, method, i, nothing, no_slope, work, terms)
         else:
             count = steps.first[i + 1] - steps.first[i]
             predict_rows(steps, psi, rows, i, zero, 2, work)

@@ -87,9 +87,7 @@ def find_mode(steps, psi, rows, population, frozen, subject, eta, tolerance, wor
     value : float
     """
     n = eta.size
-    status, value = newton(
-        steps, psi, rows, population, frozen, subject, eta, tolerance, work
-    )
+    status, value = newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work)
     if status == FOUND:
         return status, value
     trial = np.zeros(n)

@@ -10,113 +10,93 @@ import numpy as np
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY
-from pkmodel.kernels.transition import accumulation, elimination
+from pkmodel.kernels.transition import accumulation, elimination_values
 
 
 @kernel
-def _propagate(a, rate, dt, input_, decay, response):
+def _propagate(a, rate, dt, input_):
     """Advance the amount and its kappa derivatives over an interval of constant input."""
     if dt <= 0.0:
-        return
-    elimination(rate, dt, decay, response)
-    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-    a[0] = decay[0] * a0 + input_ * response[0]
-    a[1] = decay[0] * a1 + decay[1] * a0 + input_ * response[1]
-    a[2] = decay[0] * a2 + 2.0 * decay[1] * a1 + decay[2] * a0 + input_ * response[2]
-    a[3] = (
-        decay[0] * a3
-        + 3.0 * (decay[1] * a2 + decay[2] * a1)
-        + decay[3] * a0
-        + input_ * response[3]
+        return a
+    a0, a1, a2, a3 = a
+    e0, e1, e2, e3, p0, p1, p2, p3 = elimination_values(rate, dt)
+    return (
+        e0 * a0 + input_ * p0,
+        e0 * a1 + e1 * a0 + input_ * p1,
+        e0 * a2 + 2.0 * e1 * a1 + e2 * a0 + input_ * p2,
+        e0 * a3 + 3.0 * (e1 * a2 + e2 * a1) + e3 * a0 + input_ * p3,
     )
 
 
 @kernel
-def _steady(a, rate, regimen, decay, response):
-    """Set the amount to the steady state of a regimen, just before its next dose."""
-    before = (a[0], a[1], a[2], a[3])
+def _steady(before, rate, regimen):
+    """Return the amount at the steady state of a regimen, just before its next dose."""
     if regimen[7] > 0.5:
         level = regimen[2] / rate
-        sign = 1.0
-        for d in range(4):
-            a[d] = sign * level
-            sign = -sign
+        a0, a1, a2, a3 = level, -level, level, -level
     else:
-        a[0] = regimen[4]
-        a[1] = a[2] = a[3] = 0.0
-        _propagate(a, rate, regimen[1], regimen[2], decay, response)
-        _propagate(a, rate, regimen[0] - regimen[1], regimen[3], decay, response)
-        accumulation(rate, regimen[0], decay)
-        a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-        a[0] = decay[0] * a0
-        a[1] = decay[0] * a1 + decay[1] * a0
-        a[2] = decay[0] * a2 + 2.0 * decay[1] * a1 + decay[2] * a0
-        a[3] = decay[0] * a3 + 3.0 * (decay[1] * a2 + decay[2] * a1) + decay[3] * a0
+        first = _propagate((regimen[4], 0.0, 0.0, 0.0), rate, regimen[1], regimen[2])
+        b0, b1, b2, b3 = _propagate(first, rate, regimen[0] - regimen[1], regimen[3])
+        s = np.empty(4)
+        accumulation(rate, regimen[0], s)
+        a0 = s[0] * b0
+        a1 = s[0] * b1 + s[1] * b0
+        a2 = s[0] * b2 + 2.0 * s[1] * b1 + s[2] * b0
+        a3 = s[0] * b3 + 3.0 * (s[1] * b2 + s[2] * b1) + s[3] * b0
     if regimen[6] > 0.5:
-        for d in range(4):
-            a[d] += before[d]
-
-
-@kernel
-def _observe(a, factor, order, n, j, cl, v, work):
-    """Write f and its derivatives in log CL (direction `cl`) and log V (direction `v`)."""
-    f0 = factor * a[0]
-    f1 = factor * a[1]
-    f2 = factor * a[2]
-    work.f[j] = f0
-    work.f1[j, cl] = f1
-    work.f1[j, v] = -(f1 + f0)
-    cv = -(f2 + f1)
-    vv = f2 + 2.0 * f1 + f0
-    if cl < n:
-        work.f2[j, cl, cl] = f2
-        work.f2[j, cl, v] = cv
-    if v < n:
-        work.f2[j, v, cl] = cv
-        work.f2[j, v, v] = vv
-    if order < 3:
-        return
-    f3 = factor * a[3]
-    ccv = -(f3 + f2)
-    cvv = f3 + 2.0 * f2 + f1
-    vvv = -(f3 + 3.0 * (f2 + f1) + f0)
-    if cl < n:
-        work.f3[j, cl, cl, cl] = f3
-        work.f3[j, cl, cl, v] = ccv
-    if v < n:
-        work.f3[j, v, v, cl] = cvv
-        work.f3[j, v, v, v] = vvv
-    if cl < n and v < n:
-        work.f3[j, cl, v, cl] = work.f3[j, v, cl, cl] = ccv
-        work.f3[j, cl, v, v] = work.f3[j, v, cl, v] = cvv
+        return a0 + before[0], a1 + before[1], a2 + before[2], a3 + before[3]
+    return a0, a1, a2, a3
 
 
 @kernel
 def predict_plain(steps, psi, subject, eta, order, work):
-    """Predict all observations of a subject, with derivatives of the given order."""
+    """Predict all observations of a subject, with derivatives of the given order.
+
+    With f = scale * A(kappa) / V, the direction of log CL moves kappa, that of log V moves
+    kappa back and 1 / V. Arrays are taken out of their records once: each access would count
+    references.
+    """
     log_cl = psi.typical[subject, 0]
     log_v = psi.typical[subject, 1]
-    cl = psi.order[0]
-    v = psi.order[1]
-    if cl < psi.effects:
+    cl, v, n = psi.order[0], psi.order[1], psi.effects
+    if cl < n:
         log_cl += eta[cl]
-    if v < psi.effects:
+    if v < n:
         log_v += eta[v]
     rate = np.exp(log_cl - log_v)
     factor = psi.scale * np.exp(-log_v)
-    a = np.zeros(4)
-    decay = np.zeros(4)
-    response = np.zeros(4)
+    kinds, durations, inputs, amounts = steps.kind, steps.dt, steps.rate, steps.amount
+    f, first, second, third = work.f, work.f1, work.f2, work.f3
+    a = (0.0, 0.0, 0.0, 0.0)
     j = 0
     for s in range(steps.start[subject], steps.start[subject + 1]):
-        _propagate(a, rate, steps.dt[s], steps.rate[s], decay, response)
-        kind = steps.kind[s]
+        a = _propagate(a, rate, durations[s], inputs[s])
+        kind = kinds[s]
         if kind == OBSERVE:
-            _observe(a, factor, order, psi.effects, j, cl, v, work)
+            f0, f1, f2, f3 = factor * a[0], factor * a[1], factor * a[2], factor * a[3]
+            f[j] = f0
+            first[j, cl] = f1
+            first[j, v] = -(f1 + f0)
+            if cl < n:
+                second[j, cl, cl] = f2
+                second[j, cl, v] = -(f2 + f1)
+            if v < n:
+                second[j, v, cl] = -(f2 + f1)
+                second[j, v, v] = f2 + 2.0 * f1 + f0
+            if order > 2:
+                if cl < n:
+                    third[j, cl, cl, cl] = f3
+                    third[j, cl, cl, v] = -(f3 + f2)
+                if v < n:
+                    third[j, v, v, cl] = f3 + 2.0 * f2 + f1
+                    third[j, v, v, v] = -(f3 + 3.0 * (f2 + f1) + f0)
+                if cl < n and v < n:
+                    third[j, cl, v, cl] = third[j, v, cl, cl] = -(f3 + f2)
+                    third[j, cl, v, v] = third[j, v, cl, v] = f3 + 2.0 * f2 + f1
             j += 1
         elif kind == BOLUS:
-            a[0] += steps.amount[s]
+            a = (a[0] + amounts[s], a[1], a[2], a[3])
         elif kind == RESET:
-            a[:] = 0.0
+            a = (0.0, 0.0, 0.0, 0.0)
         elif kind == STEADY:
-            _steady(a, rate, steps.regimen[steps.steady[s]], decay, response)
+            a = _steady(a, rate, steps.regimen[steps.steady[s]])

@@ -11,7 +11,12 @@ import numpy as np
 
 from pkmodel._jit import kernel
 
-SERIES_BELOW = 0.05
+SERIES_BELOW = 0.1
+SLOPE_1, SLOPE_2, SLOPE_3 = 2 / 6, 3 / 24, 4 / 120
+SLOPE_4, SLOPE_5, SLOPE_6 = 5 / 720, 6 / 5040, 7 / 40320
+SLOPE_7, SLOPE_8, SLOPE_9 = 8 / 362880, 9 / 3628800, 10 / 39916800
+"""(m + 1) / (m + 2)!: y d/dy of (1 - exp(-y)) / y is -y (1/2 - y (SLOPE_1 - ...))."""
+
 CLOSE = 2.0
 TERMS = 22
 MONOMIALS = 10
@@ -19,7 +24,7 @@ MONOMIALS = 10
 
 
 @kernel
-def elimination(rate, dt, decay, input_):
+def elimination_values(rate, dt):
     """Decay exp(-k dt) and response to unit input (1 - exp(-k dt)) / k over an interval.
 
     Parameters
@@ -28,41 +33,55 @@ def elimination(rate, dt, decay, input_):
         Elimination rate constant k.
     dt : float
         Length of the interval.
-    decay, input_ : array (4,)
-        Written: value and first three derivatives in log k.
+
+    Returns
+    -------
+    tuple of 8 floats
+        Decay and its first three derivatives in log k, then the response and its three.
     """
     y = rate * dt
     e = np.exp(-y)
-    ye = y * e
     if y > 700.0:
         e = 0.0
         ye = 0.0
+    else:
+        ye = y * e
     yye = y * ye
-    decay[0] = e
-    decay[1] = -ye
-    decay[2] = yye - ye
-    decay[3] = 3.0 * yye - ye - y * yye
     if y < SERIES_BELOW:
-        a = 1.0
-        value = 1.0
-        first = 0.0
-        second = 0.0
-        third = 0.0
-        for n in range(1, 12):
-            a *= -y / (n + 1.0)
-            value += a
-            first += n * a
-            second += n * n * a
-            third += n * n * n * a
+        slope = SLOPE_9
+        slope = SLOPE_8 - y * slope
+        slope = SLOPE_7 - y * slope
+        slope = SLOPE_6 - y * slope
+        slope = SLOPE_5 - y * slope
+        slope = SLOPE_4 - y * slope
+        slope = SLOPE_3 - y * slope
+        slope = SLOPE_2 - y * slope
+        slope = SLOPE_1 - y * slope
+        first = -y * (0.5 - y * slope)
+        value = e - first
     else:
         value = (1.0 - e) / y
         first = e - value
-        second = -ye - first
-        third = yye - ye - second
-    input_[0] = dt * value
-    input_[1] = dt * first
-    input_[2] = dt * second
-    input_[3] = dt * third
+    second = -ye - first
+    third = yye - ye - second
+    return (
+        e,
+        -ye,
+        yye - ye,
+        3.0 * yye - ye - y * yye,
+        dt * value,
+        dt * first,
+        dt * second,
+        dt * third,
+    )
+
+
+@kernel
+def elimination(rate, dt, decay, response):
+    """Write `elimination_values` into two arrays (4,)."""
+    values = elimination_values(rate, dt)
+    decay[0], decay[1], decay[2], decay[3] = values[0], values[1], values[2], values[3]
+    response[0], response[1], response[2], response[3] = values[4], values[5], values[6], values[7]
 
 
 @kernel
