@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pkmodel.errors import ModelError, Problem
+from pkmodel.suggestion import quoted, suggest
 
 if TYPE_CHECKING:
     from pint import Unit, UnitRegistry
@@ -56,9 +56,23 @@ DEFINITIONS = (
 )
 
 EXAMPLES = {
-    "time": "s, min, h, day, week, month, year",
-    "amount": "kg, g, mg, ug, ng, pg; mol, mmol, umol, nmol, pmol; IU, kIU, mIU, uIU",
-    "concentration": "an amount per volume, such as mg/L, ug/mL, ng/mL, pg/mL, nmol/L, IU/L; nM",
+    "time": ("s", "min", "h", "day", "week", "month", "year"),
+    "amount": (
+        "kg",
+        "g",
+        "mg",
+        "ug",
+        "ng",
+        "pg",
+        "mol",
+        "mmol",
+        "umol",
+        "nmol",
+        "kIU",
+        "IU",
+        "mIU",
+    ),
+    "concentration": ("mg/L", "ug/mL", "ug/L", "ng/mL", "pg/mL", "mg/dL", "nmol/L", "uM", "IU/L"),
 }
 
 SHAPE = re.compile(r"[^\W\d_]+(?:_unit)?(?:/[^\W\d_]+)?")
@@ -107,46 +121,32 @@ def _registry() -> UnitRegistry:
     return registry
 
 
-def _known_names() -> list[str]:
-    return sorted(
-        {
-            name.strip()
-            for definition in DEFINITIONS
-            for part, name in enumerate(definition.split("="))
-            if part != 1 and name.strip() != "_"
-        }
-    )
+def _refusal(kind: str, text: object, reason: str) -> Problem:
+    known = suggest(str(text), EXAMPLES[kind], "write one such as")
+    return Problem(f"{quoted(text)} {reason}; {known}", f"units, {kind}")
 
 
 def _parse(kind: str, text: object) -> Unit | Problem:
     from pint.errors import UndefinedUnitError
 
-    place = f"units, {kind}"
     if not isinstance(text, str) or not SHAPE.fullmatch(text.strip()):
-        return Problem(f"{text!r} is not a unit; write {EXAMPLES[kind]}", place)
+        return _refusal(kind, text, "is not a unit")
     try:
         return _registry().parse_units(text.strip())
-    except UndefinedUnitError as error:
-        unknown = str(error.args[0]) if isinstance(error.args[0], str) else str(error.args[0][0])
-        close = get_close_matches(unknown, _known_names(), n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        return Problem(f"unknown unit {text!r}{hint} Known: {EXAMPLES[kind]}", place)
+    except UndefinedUnitError:
+        return _refusal(kind, text, "is an unknown unit")
 
 
 def _check_keys(units: Mapping[str, str]) -> list[Problem]:
-    problems = []
-    for key in units:
-        if key not in KINDS:
-            close = get_close_matches(str(key), KINDS, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            problems.append(
-                Problem(f"unknown key {key!r}{hint} Known: {', '.join(KINDS)}", "units")
-            )
+    problems = [
+        Problem(f"unknown key {quoted(key)}; {suggest(str(key), KINDS)}", "units")
+        for key in units
+        if key not in KINDS
+    ]
     missing = [kind for kind in KINDS if kind not in units]
     if missing:
-        problems.append(
-            Problem(f"{' and '.join(missing)} missing; declare all of {', '.join(KINDS)}", "units")
-        )
+        message = f"{' and '.join(missing)} missing; declare all of {', '.join(KINDS)}"
+        problems.append(Problem(message, "units"))
     return problems
 
 
@@ -154,26 +154,16 @@ def _check_dimensions(units: Mapping[str, str], parsed: Mapping[str, Unit]) -> l
     registry = _registry()
     problems = []
     if not parsed["time"].is_compatible_with(registry.second):
-        problems.append(
-            Problem(f"{units['time']!r} is not a time; write {EXAMPLES['time']}", "units, time")
-        )
+        problems.append(_refusal("time", units["time"], "is not a time"))
     amounts = (registry.gram, registry.mole, registry.international_unit)
     if not any(parsed["amount"].is_compatible_with(unit) for unit in amounts):
-        problems.append(
-            Problem(
-                f"{units['amount']!r} is not an amount; write {EXAMPLES['amount']}",
-                "units, amount",
-            )
+        problems.append(_refusal("amount", units["amount"], "is not an amount"))
+    elif not parsed["concentration"].is_compatible_with(parsed["amount"] / registry.liter):
+        reason = (
+            f"is not an amount per volume of the kind of {quoted(units['amount'])} "
+            "(mass, mole or IU in both)"
         )
-        return problems
-    if not parsed["concentration"].is_compatible_with(parsed["amount"] / registry.liter):
-        problems.append(
-            Problem(
-                f"{units['concentration']!r} is not an amount in {units['amount']!r} per volume; "
-                f"write {EXAMPLES['concentration']}, with mass, mole or IU as in the amounts",
-                "units, concentration",
-            )
-        )
+        problems.append(_refusal("concentration", units["concentration"], reason))
     return problems
 
 

@@ -45,7 +45,7 @@ class Events:
     @property
     def is_observation(self) -> Bools:
         """Rows whose DV counts."""
-        return np.logical_and(self.evid == 0, self.mdv == 0)
+        return np.where(self.mdv == 0, self.evid == 0, False)
 
 
 def read_events(table: Table, structure: Structure, lloq: float | None, faults: Faults) -> Events:

@@ -109,7 +109,7 @@ class Dataset:
     @property
     def is_observation(self) -> NDArray[np.bool_]:
         """Rows whose DV counts."""
-        return np.logical_and(self.evid == 0, self.mdv == 0)
+        return np.where(self.mdv == 0, self.evid == 0, False)
 
     @property
     def is_dose(self) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -85,7 +86,8 @@ def parse_filter(text: str) -> RowFilter:
     if _depth(text) > DEEPEST:
         raise _refusal(f"more than {DEEPEST} brackets inside each other")
     try:
-        tree = ast.parse(" ".join(text.split()), mode="eval").body
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            tree = ast.parse(" ".join(text.split()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _refusal(f"{quoted(text)} cannot be read{_spelling(text)}") from None
     try:
@@ -145,7 +147,7 @@ def _condition_names(node: ast.expr) -> list[str]:
                 names += (
                     _members(right) if isinstance(op, ast.In | ast.NotIn) else _value_names(right)
                 )
-                if not isinstance(op, ast.In | ast.NotIn | tuple(COMPARISONS)):
+                if not isinstance(op, (ast.In, ast.NotIn, *COMPARISONS)):
                     raise _refusal(f"{quoted(ast.unparse(node))} uses an unknown comparison")
             return names
     raise _refusal(f"{quoted(ast.unparse(node))} is not a comparison{_spelling(ast.unparse(node))}")
