@@ -56,6 +56,7 @@ class Model:
     censoring: str = ""
     prepare: str = ""
     convert: Callable[[Symbols], Symbols] | None = None  # from the source's parameters to ours
+    logs: tuple[str, ...] = ()  # symbols that are logarithms of a parameter
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Fitted:
     source: str
     estimates: dict[str, tuple[float, float]]  # by the source's symbol: value, relative tolerance
     errors: dict[str, tuple[float, float]]
+    covariance: str = "sandwich"
 
 
 # --- the published numbers ---------------------------------------------------------------------
@@ -282,6 +284,7 @@ ACOP = Model(
     {"lcl": "THETA1", "lv": "THETA2"},
     ETAS,
     {"proportional": "THETA3"},
+    logs=("THETA1", "THETA2"),
 )
 ACOP_CASES = {
     "acop_N001": replace(ACOP, dataset="bolus_1cpt", where="SD == 1"),
@@ -295,6 +298,7 @@ ACOP_CASES = {
         {**ETAS, "KA": "OMEGA33"},
         {"proportional": "THETA4"},
         where="SD == 0",
+        logs=("THETA1", "THETA2", "THETA3"),
     ),
 }
 
@@ -525,26 +529,18 @@ def bracketed(notes: str) -> dict[str, float]:
 
 
 def nlmixr2_points() -> list[Point]:
-    """Return FOCE-I at the estimates of nlmixr2's FOCE-I, SAEM and nlme."""
-    names = {
-        "est lCl": "THETA1",
-        "est lVc": "THETA2",
-        "sd eta.Cl": "OMEGA11",
-        "sd eta.Vc": "OMEGA22",
-    }
+    """Return FOCE-I at the FOCE-I estimates of nlmixr2."""
+    effects = {"sd eta.Cl": "OMEGA11", "sd eta.Vc": "OMEGA22"}
+    names = {"est lCl": "THETA1", "est lVc": "THETA2", **effects}
     found = []
     for case, model in ACOP_CASES.items():
         oral = {"est lKA": "THETA3", "sd eta.KA": "OMEGA33"} if "KA" in model.parameters else {}
         names_here = {**names, **oral, "est prop.err": model.residual["proportional"]}
-        for program in ("focei", "saem", "nlme"):
-            listed = {row["quantity"] for row in rows() if row["case_id"] == f"{case}_{program}"}
-            if not names_here.keys() <= listed:
-                continue  # acop_N024_nlme gives no random effects
-            known = {}
-            for quantity, symbol in names_here.items():
-                value = float(find(f"{case}_{program}", quantity)["value"])
-                known[symbol] = value**2 if quantity.startswith("sd") else value
-            found.append(point(f"{case}_{program}", model, "OFV reported", known))
+        known = {}
+        for quantity, symbol in names_here.items():
+            value = float(find(f"{case}_focei", quantity)["value"])
+            known[symbol] = value**2 if quantity.startswith("sd") else value
+        found.append(point(f"{case}_focei", model, "OFV reported", known))
     return found
 
 
@@ -672,7 +668,13 @@ POINTS: list[Point] = [
 # --- fits --------------------------------------------------------------------------------------
 
 
-def fitted(case: str, model: Model, method: str = "focei", start: Symbols | None = None) -> Fitted:
+def fitted(
+    case: str,
+    model: Model,
+    method: str = "focei",
+    start: Symbols | None = None,
+    covariance: str = "sandwich",
+) -> Fitted:
     row = find(case, "OFV_minimum")
     begin = values_of(case, "OFV_at_initial") if start is None else start
     estimates, errors = published(case, "est"), published(case, "SE")
@@ -686,6 +688,7 @@ def fitted(case: str, model: Model, method: str = "focei", start: Symbols | None
         source_of(row),
         in_our_symbols(model, estimates),
         in_our_symbols(model, errors),
+        covariance,
     )
 
 
@@ -735,8 +738,8 @@ FITS: list[Fitted] = [
     fitted("pheno_block_focei", PHENO_BLOCK),
     fitted("psn_pheno_foce", PHENO, "foce"),
     fitted("psn_pheno_add_fo", PHENO_ADDITIVE, "fo"),
-    fitted("bauer504_foce", BAUER_LOG),
-    fitted("bauer504_t1", BAUER_NATURAL),
+    fitted("bauer504_foce", BAUER_LOG, covariance="r"),  # their run says MATRIX=R by its numbers
+    fitted("bauer504_t1", BAUER_NATURAL, covariance="r"),
     fitted("nmw_theo_fo", NMW, "fo"),
     fitted("nmw_theo_lapli", NMW, "laplace"),
     nlmixr2_theo("focei"),
@@ -752,7 +755,8 @@ FITS: list[Fitted] = [
 # Covered by no test, and why.
 OUT_OF_SCOPE = {
     "acop_ODE020-022": "Michaelis-Menten elimination",
-    "acop_N024_nlme": "gives no variances of the random effects",
+    "acop_*_saem, acop_*_nlme": "the objective is not FOCE-I at the estimates beside it: the twin "
+    "and the engine agree on a value 4 to 20 below it, a little above the minimum of FOCE-I",
     "acopcourse_run100 (final), run103": "their proportional coefficient is negative",
     "wang_addmod, wang_propF, wang_propMod": "residual of a saturable function of f",
     "nlme_*": "Lindstrom-Bates objective",

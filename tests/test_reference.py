@@ -59,7 +59,7 @@ def estimated(define: Callable, scratch: Path) -> Estimated:
         case = next(f for f in FITS if f.name == name)
         data = data_or_skip(case.model, scratch)
         text = reference_cases.definition_text(case.model, case.start, case.method, data)
-        return pk.fit(define(f"fit-{name}", text))
+        return pk.fit(define(f"fit-{name}", text), covariance=case.covariance)
 
     return lambda case: run(case.name)
 
@@ -127,8 +127,9 @@ def joined(point: Point, evaluated: Evaluated) -> tuple[pd.DataFrame, pd.DataFra
         pytest.skip(f"{point.individual} is not at hand")
     fit = evaluated(point)
     table = pd.read_csv(path)
-    assert list(fit.individuals["ID"]) == list(table["ID"])
-    return fit.individuals, table
+    has_data = fit.individuals["ID"].isin(fit.predictions["ID"])
+    assert list(fit.individuals["ID"][has_data]) == list(table["ID"])
+    return fit.individuals[has_data], table
 
 
 # Point, file, {our column: theirs}, and the relative tolerance stated for the file. Printed are 5
@@ -211,18 +212,23 @@ WITH_ESTIMATES = grouped(FITS, only=lambda case: case.estimates)
 WITH_ERRORS = grouped(FITS, only=lambda case: case.errors)
 
 
-def off_by(found: dict[str, float], expected: dict[str, tuple[float, float]]) -> list[str]:
+def off_by(
+    found: dict[str, float],
+    expected: dict[str, tuple[float, float]],
+    logs: tuple[str, ...] = (),
+) -> list[str]:
+    """List what is off; the relative tolerance of a logarithm is that of the parameter itself."""
     return [
         f"{symbol}: {found[symbol]:.6g}, published {value:.6g} (relative tolerance {tolerance:g})"
         for symbol, (value, tolerance) in expected.items()
-        if not abs(found[symbol] - value) <= tolerance * abs(value)
+        if not abs(found[symbol] - value) <= tolerance * (1 if symbol in logs else abs(value))
     ]
 
 
 @pytest.mark.parametrize("case", WITH_ESTIMATES)
 def test_estimates(case: Fitted, estimated: Estimated) -> None:
     found = on_published_scale(case.model, estimated(case), "estimate")
-    assert off_by(found, case.estimates) == []
+    assert off_by(found, case.estimates, case.model.logs) == []
 
 
 @pytest.mark.parametrize("case", WITH_ERRORS)
@@ -234,8 +240,9 @@ def test_standard_errors(case: Fitted, estimated: Estimated) -> None:
 def test_every_case_is_covered_or_explained() -> None:
     covered = {p.name.split("-")[0] for p in POINTS} | {f.name for f in FITS}
     listed = {row["case_id"] for row in reference_cases.rows()}
-    explained = ("wang_addmod", "bauer504_exact", "pheno_exact", "acop_N024_nlme")
-    assert listed - covered - set(explained) == set()
+    explained = {"wang_addmod", "bauer504_exact", "pheno_exact"}
+    left = {name for name in listed - covered if not name.endswith(("_saem", "_nlme"))}
+    assert left == explained
 
 
 def test_values_of_a_case_survive_writing() -> None:

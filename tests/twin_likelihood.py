@@ -188,7 +188,7 @@ def predict(model: Model, subject: Subject, eta: np.ndarray) -> np.ndarray:
     """Return predictions [observation, point], on the scale of y."""
     cl, v, *ka = (individual(model, subject, name, eta) for name in ordered(model))
     found = step(subject.rows, cl, v, *ka, rule=model.rule, of=FAST)
-    f = np.array([found[j] + 0 * cl[0] for j in subject.observed])
+    f = np.array([found[j] + 0 * cl[0] for j in subject.observed]).reshape(-1, eta.shape[1])
     return np.log(f) if "lognormal" in model.residual else f
 
 
