@@ -143,7 +143,14 @@ def _finish(result: Fit, out: Path | None) -> None:
 
 
 def _print(what: RenderableType) -> None:
-    Console().print(what)
+    """Print to a terminal as wide as it is, and plainly to anything else."""
+    from pkmodel.summary import plain_text
+
+    console = Console()
+    if console.is_terminal:
+        console.print(what)
+    else:
+        click.echo(plain_text(what), nl=False)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model, OmegaBlock
 from pkmodel.result import Fit
-from pkmodel.shipped import shipped_data, shipped_fits
+from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder
 
 Vector = NDArray[np.float64]
 
@@ -49,17 +50,18 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
 def shipped_overview() -> RenderableType:
     """Tabulate the shipped fit definitions and data sets."""
     fits = [
-        (name, _title(path.read_text(encoding="utf-8")), str(path))
-        for name, path in shipped_fits().items()
+        (name, _title(path.read_text(encoding="utf-8"))) for name, path in shipped_fits().items()
     ]
     data = [
-        (name, entry.title, ", ".join(entry.units.values()), entry.kind, str(entry.file))
+        (name, entry.title, ", ".join(entry.units.values()), entry.kind)
         for name, entry in shipped_data().items()
     ]
     return Group(
-        _table(("fit definition", "title", "file"), fits),
+        _table(("fit definition", "title"), fits),
+        Text(f"in {shipped_folder('fits')}", style="dim"),
         Text(""),
-        _table(("data set", "title", "units", "kind", "file"), data),
+        _table(("data set", "title", "units", "kind"), data),
+        Text(f"in {shipped_folder('data')}", style="dim"),
     )
 
 
@@ -79,7 +81,7 @@ def _data_lines(data: Dataset) -> list[tuple[str, str]]:
     )
     seen = np.bincount(data.subject[data.is_observation], minlength=data.n_subjects)
     lines = [
-        ("data", f"{data.source}, sha256 {data.sha256[:12]}..."),
+        ("data", f"{Path(data.source).name}, sha256 {data.sha256[:12]}..."),
         ("subjects", f"{data.n_subjects}"),
         (
             "observations",

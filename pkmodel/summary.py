@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, sqrt
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -49,9 +50,14 @@ def summary_text(document: Document, width: int = WIDTH) -> str:
     -------
     str
     """
+    return plain_text(summary(document), width)
+
+
+def plain_text(what: RenderableType, width: int = WIDTH) -> str:
+    """Return what would be printed, without colours and trailing blanks."""
     console = Console(width=width, force_terminal=False, color_system=None)
     with console.capture() as capture:
-        console.print(summary(document))
+        console.print(what)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
@@ -105,7 +111,7 @@ def _counts(document: Document) -> str:
 
 def _units(document: Document) -> str:
     units = document["units"]
-    text = f"data {document['data']}"
+    text = f"data {Path(document['data']).name}"
     if units["time"]:
         text += (
             f"  ·  time {units['time']}, amount {units['amount']}, "
