@@ -99,7 +99,8 @@ def _layout(body: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[
         stop = np.append(breaks, len(block))
         inside = start < len(block)
         start, stop = start[inside], stop[inside]
-        commas.append(np.add.reduceat(block == ord(","), start, dtype=np.int64))
+        at = np.flatnonzero(block == ord(","))
+        commas.append(np.diff(np.searchsorted(at, np.append(start, len(block)))))
         starts.append(start + begin)
         stops.append(stop + begin)
         begin = end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.dataset.events import Events
+from pkmodel.dataset.event_record import Events
 from pkmodel.dataset.faults import Faults
 from pkmodel.dataset.table import Table
 
@@ -114,8 +114,8 @@ def _check_duplicates(subject: Ints, table: Table, events: Events, faults: Fault
     replicates = int(keys[~again].duplicated(instant).sum())
     if replicates:
         faults.warnings.append(
-            f"{replicates} observations repeat an earlier one at the same time with another DV; "
-            "each counts"
+            "observations that repeat an earlier one at the same time with another DV, "
+            f"each of which counts: {replicates}"
         )
 
 
