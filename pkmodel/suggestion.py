@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -43,3 +44,9 @@ def quoted(value: object) -> str:
     """Show a value of the user's in a message, cut to a readable length."""
     shown = ascii(value)
     return shown if len(shown) <= 40 else f"{shown[:37]}..."
+
+
+def label(name: object) -> str:
+    """Name a place by a name of the user's: as it is, in quotes where it is no plain word."""
+    is_plain = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name)
+    return str(name) if is_plain else quoted(name)

@@ -18,7 +18,7 @@ from pkmodel.formula import Formula, parse_formula
 from pkmodel.formula.syntax import FUNCTIONS
 from pkmodel.models.model import Model, Theta
 from pkmodel.models.structural import STRUCTURES
-from pkmodel.suggestion import quoted, suggest
+from pkmodel.suggestion import label, quoted, suggest
 
 
 def check_model(model: Model) -> None:
@@ -98,7 +98,7 @@ def _read_formulas(parameters: Mapping[str, str]) -> tuple[dict[str, Formula], l
     problems: list[Problem] = []
     for name, text in parameters.items():
         try:
-            formulas[name] = parse_formula(text, f"[model.parameters] {name}")
+            formulas[name] = parse_formula(text, f"[model.parameters] {label(name)}")
         except ModelError as error:
             problems += error.problems
     return formulas, problems
@@ -111,7 +111,7 @@ def theta_problems(thetas: Sequence[Theta]) -> list[Problem]:
     problems = []
     seen: set[str] = set()
     for theta in thetas:
-        place = f"[theta] {theta.name}"
+        place = f"[theta] {label(theta.name)}"
         messages = [_name_fault(theta.name), *_value_faults(theta)]
         if theta.name in seen:
             messages.append("declared twice; give each theta one entry")
@@ -172,5 +172,5 @@ def use_problems(
             message = "only conditions use it, so no gradient can estimate it; say fixed = true"
         else:
             continue
-        problems.append(Problem(message, f"[theta] {theta.name}"))
+        problems.append(Problem(message, f"[theta] {label(theta.name)}"))
     return problems

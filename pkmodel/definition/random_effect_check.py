@@ -9,7 +9,7 @@ import numpy as np
 from pkmodel.definition.real import is_finite
 from pkmodel.errors import Problem
 from pkmodel.models.model import DISTRIBUTIONS, OmegaBlock
-from pkmodel.suggestion import quoted, suggest
+from pkmodel.suggestion import label, quoted, suggest
 
 _SMALLEST_EIGENVALUE = 1e-10
 _KEYS = ("blocks", "distribution", "occasion")
@@ -36,7 +36,7 @@ def omega_problems(omega: Sequence[OmegaBlock], known: Sequence[str] | None) -> 
 
 def _place(block: OmegaBlock) -> str:
     table = "[omega] occasion" if block.occasion else "[omega]"
-    return f"{table} {', '.join(str(p) for p in block.parameters)}"
+    return f"{table} {', '.join(label(p) for p in block.parameters)}"
 
 
 def _name_problems(omega: Sequence[OmegaBlock], known: Sequence[str] | None) -> Iterator[Problem]:
@@ -49,7 +49,9 @@ def _name_problems(omega: Sequence[OmegaBlock], known: Sequence[str] | None) -> 
                     f"the structure has no parameter {quoted(name)} ({hint})", _place(block)
                 )
             elif (name, block.occasion) in seen:
-                message = f"{name} already has a variance; name it in one entry or block only"
+                message = (
+                    f"{label(name)} already has a variance; name it in one entry or block only"
+                )
                 yield Problem(message, _place(block))
             seen.add((name, block.occasion))
 
@@ -77,7 +79,7 @@ def _matrix_faults(block: OmegaBlock) -> list[str]:
 def _covariance_faults(block: OmegaBlock) -> list[str]:
     matrix = np.array(block.matrix, dtype=float)
     wrong = [
-        f"the variance of {name} is {value:g}; it must be above 0 "
+        f"the variance of {label(name)} is {value:g}; it must be above 0 "
         "(leave the entry out for a parameter without random effect)"
         for name, value in zip(block.parameters, np.diag(matrix), strict=True)
         if value <= 0
@@ -92,7 +94,7 @@ def _covariance_faults(block: OmegaBlock) -> list[str]:
     ]
     if pairs:
         i, j = pairs[0]
-        names = f"{block.parameters[j]} and {block.parameters[i]}"
+        names = f"{label(block.parameters[j])} and {label(block.parameters[i])}"
         values = f"{matrix[i, j]:g} and {matrix[j, i]:g}"
         return [f"the matrix is not symmetric: the covariance of {names} is {values}"]
     return _definiteness_faults(block.parameters, matrix)
@@ -108,7 +110,7 @@ def _definiteness_faults(names: Sequence[str], matrix: np.ndarray) -> list[str]:
         return []
     strongest = np.abs(np.tril(correlation, -1))
     i, j = divmod(int(np.argmax(strongest)), len(names))
-    shown = f"the correlation of {names[j]} and {names[i]} is {correlation[i, j]:.3g}"
+    shown = f"the correlation of {label(names[j])} and {label(names[i])} is {correlation[i, j]:.3g}"
     return [f"the matrix is not positive definite; {shown}: make the covariances smaller"]
 
 
@@ -119,7 +121,7 @@ def distribution_problems(
     carried = [p for block in omega for p in block.parameters]
     problems = []
     for name, kind in distribution.items():
-        place = f"[omega] distribution {name}"
+        place = f"[omega] distribution {label(name)}"
         if kind not in DISTRIBUTIONS:
             message = f"{quoted(kind)} is not known ({suggest(str(kind), DISTRIBUTIONS)})"
             problems.append(Problem(message, place))
@@ -127,6 +129,6 @@ def distribution_problems(
             message = f"the structure has no parameter {quoted(name)} ({suggest(name, known)})"
             problems.append(Problem(message, place))
         elif name not in carried:
-            message = f"{name} has no random effect, so this says nothing; remove it"
+            message = f"{label(name)} has no random effect, so this says nothing; remove it"
             problems.append(Problem(message, place))
     return problems

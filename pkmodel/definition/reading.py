@@ -231,8 +231,12 @@ def _data_problems(table: DataSection | None) -> list[Problem]:
         try:
             read_units(table.units.model_dump())
         except ModelError as error:
-            problems += [Problem(problem.message, "[data] units") for problem in error.problems]
+            problems += [_in_data(problem) for problem in error.problems]
     return problems
+
+
+def _in_data(problem: Problem) -> Problem:
+    return Problem(problem.message, f"[data] {problem.place.replace(',', '')}")
 
 
 def _data(table: DataSection, path: Path) -> DataSpec:

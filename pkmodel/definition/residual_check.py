@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pkmodel.definition.real import is_finite
 from pkmodel.errors import Problem
 from pkmodel.models.model import Residual, Sigma
-from pkmodel.suggestion import quoted, suggest
+from pkmodel.suggestion import label, quoted, suggest
 
 SIGMAS = ("additive", "proportional", "power", "exponent", "lognormal")
 COMBINATIONS = ("variance", "sd")
@@ -64,4 +64,4 @@ def _sigma_problems(sigma: Sigma) -> list[Problem]:
         message = f"init is {sigma.init:g}; {what} must be above 0 (leave it out for none)"
     else:
         return []
-    return [Problem(message, f"{_PLACE} {sigma.name}")]
+    return [Problem(message, f"{_PLACE} {label(sigma.name)}")]

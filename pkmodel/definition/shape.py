@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from pkmodel.definition.schema import Document, NumberSection, Section
 from pkmodel.errors import Problem
-from pkmodel.suggestion import quoted, suggest
+from pkmodel.suggestion import label, quoted, suggest
 
 _SHOWN = 30
 _OMEGA_KEYS = ("blocks", "distribution", "occasion")
@@ -72,8 +71,17 @@ def _faults(raw: Mapping[str, Any]) -> list[ErrorDetails]:
 
 def _culprit(fault: ErrorDetails) -> list[str | int]:
     """Name the entry to leave out so that a fault is gone."""
-    path = [step for step in fault["loc"] if step != "variances"]
+    path = _path(fault)
     return path[:-1] if fault["type"] == "missing" else path
+
+
+def _path(fault: ErrorDetails) -> list[str | int]:
+    """Return the path in the file, where variances stand beside the keys of their table."""
+    path = list(fault["loc"])
+    depth = 2 if path[:2] == ["omega", "occasion"] else 1
+    if path[0] == "omega" and path[depth : depth + 1] == ["variances"]:
+        del path[depth]
+    return path
 
 
 def _without(table: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
@@ -87,11 +95,11 @@ def _without(table: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, A
 
 
 def _problem(fault: ErrorDetails) -> Problem:
-    path = [step for step in fault["loc"] if step != "variances"]
+    path = _path(fault)
     if fault["type"] == "extra_forbidden":
         owner, _ = _described(fault["loc"][:-1])
         known = suggest(str(path[-1]), [k for k in owner.model_fields if k != "variances"])
-        return Problem(f"unknown key {_key(path[-1])} ({known})", place_of(path[:-1]))
+        return Problem(f"unknown key {label(path[-1])} ({known})", place_of(path[:-1]))
     owner, expected = _described(fault["loc"])
     if fault["type"] == "missing":
         return Problem(f"missing; expected {expected}", place_of(path))
@@ -160,14 +168,9 @@ def place_of(path: Sequence[str | int]) -> str:
     if len(path) == 1 and path[0] == "title":
         return "title"
     depth = 2 if list(path[:2]) == ["model", "parameters"] else 1
-    table = f"[{'.'.join(_key(step) for step in path[:depth])}]"
-    steps = [f"entry {step + 1}" if isinstance(step, int) else _key(step) for step in path[depth:]]
+    table = f"[{'.'.join(label(step) for step in path[:depth])}]"
+    steps = [f"entry {step + 1}" if isinstance(step, int) else label(step) for step in path[depth:]]
     return " ".join([table, *steps])
-
-
-def _key(step: str | int) -> str:
-    is_plain = re.fullmatch(r"[A-Za-z0-9_-]{1,40}", str(step))
-    return str(step) if is_plain else quoted(step)
 
 
 def _shown(value: object) -> str:

@@ -299,21 +299,23 @@ def _parse(line: str) -> ast.expr:
             warnings.simplefilter("error")
             return ast.parse(line, mode="eval").body
     except SyntaxError as error:
-        column = (error.offset or 1) - 1
-        raise _Fault(_syntax_message(error.msg, line[column:]), column) from None
+        raise _syntax_fault(error, line) from None
     except (RecursionError, MemoryError, ValueError):
         raise _Fault("the formula is nested too deeply or has too long a number", 0) from None
 
 
-def _syntax_message(message: str, rest: str) -> str:
-    word = re.match(r"\w*", rest)
-    if word and iskeyword(word.group()):
-        return f"`{word.group()}` is a reserved word and cannot stand here"
-    if rest.startswith("="):
-        return "`=` cannot stand here; write `==` to compare"
-    if "literal" in message or message == "invalid syntax":
-        return "not a formula; is a `*`, another operator or a bracket missing?"
-    return f"not a formula: {message}"
+def _syntax_fault(error: SyntaxError, line: str) -> _Fault:
+    column = (error.offset or len(line) + 1) - 1
+    for word in re.finditer(r"[A-Za-z_]\w*", line):
+        if iskeyword(word.group()) and word.group() not in ("and", "or", "not"):
+            message = f"`{word.group()}` is a reserved word and cannot stand here"
+            return _Fault(message, word.start())
+    if line.startswith("=", column):
+        return _Fault("`=` cannot stand here; write `==` to compare", column)
+    if "literal" in error.msg or error.msg == "invalid syntax":
+        message = "not a formula; is a `*`, another operator or a bracket missing?"
+        return _Fault(message, column)
+    return _Fault(f"not a formula: {error.msg}", column)
 
 
 def _joined(rule: str, links: list[Node]) -> Node:
