@@ -104,6 +104,7 @@ def bind(
     Examples
     --------
     >>> import numpy as np
+    >>> from pkmodel.formula.reading import parse_formula
     >>> formula = parse_formula("cl * (WT / 70)**b", "CL")
     >>> bound = bind(formula, ["cl", "b"], {"WT": np.array([70.0, 35.0])}, 2)
     >>> value, jacobian = bound.value_and_jacobian(np.array([3.0, 1.0]))
