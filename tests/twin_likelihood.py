@@ -134,7 +134,7 @@ def make_subject(model: Model, label: int, frame: pd.DataFrame) -> Subject:
     seen = ((frame.EVID == 0) & (frame.MDV == 0)).to_numpy()
     censored = (frame.CENS == 1).to_numpy() & seen
     if model.censoring == "m1":
-        seen &= ~censored
+        seen = seen & ~censored
     y = frame.DV.to_numpy()[seen]
     if "lognormal" in model.residual:
         y = np.log(y)
