@@ -322,7 +322,7 @@ def _fixed(value: float | None, decimals: int) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{100.0 * value:.0f} %"
+    return "unknown" if value is None else f"{round(100.0 * value)} %"
 
 
 def _interval(lower: float | None, upper: float | None) -> str:
