@@ -117,7 +117,7 @@ def conditional(steps, psi, rows, population, frozen, subject, eta, work, gradie
     count = steps.first[subject + 1] - begin
     precision, sigma, combine = population.precision, population.sigma, rows.combine
     observed, states = rows.y, rows.status
-    values, first, second = work.f, work.f1, work.f2
+    values, first, second, kept = work.f, work.f1, work.f2, work.rows
     total = 0.0
     for a in range(n):
         gradient[a] = 0.0
@@ -132,8 +132,15 @@ def conditional(steps, psi, rows, population, frozen, subject, eta, work, gradie
             continue
         f = values[j]
         variances = row_variance(combine, sigma, frozen, j, f)
-        rho, rho1, rho2, _, weight, _ = row_terms(status, observed[begin + j], f, variances)
+        rho, rho1, rho2, rho3, weight, weight1 = row_terms(
+            status, observed[begin + j], f, variances
+        )
         total += rho
+        kept[j, 0] = rho1
+        kept[j, 1] = rho2
+        kept[j, 2] = rho3
+        kept[j, 3] = weight
+        kept[j, 4] = weight1
         for a in range(n):
             fa = first[j, a]
             gradient[a] += 0.5 * rho1 * fa

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.likelihood import predict_rows, row_terms, row_variance
+from pkmodel.kernels.likelihood import predict_rows, row_variance
 from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
 from pkmodel.kernels.residual import (
     CENSORED,
@@ -70,15 +70,15 @@ class Terms(NamedTuple):
 
 
 @kernel
-def _omega_terms(population, eta, q, inverse, n, out):
+def _omega_terms(population, eta, q, inverse, n, scratch, out):
     """-P (eta eta' - Omega + H^-1 - sym(q eta')) P, with P the inverse of Omega."""
-    inner = np.empty((n, n))
-    half = np.empty((n, n))
+    inner, half = scratch[0], scratch[1]
+    precision, omega = population.precision, population.omega
     for a in range(n):
         for b in range(n):
             inner[a, b] = (
                 eta[a] * eta[b]
-                - population.omega[a, b]
+                - omega[a, b]
                 + inverse[a, b]
                 - 0.5 * (q[a] * eta[b] + eta[a] * q[b])
             )
@@ -86,13 +86,13 @@ def _omega_terms(population, eta, q, inverse, n, out):
         for b in range(n):
             total = 0.0
             for c in range(n):
-                total += population.precision[a, c] * inner[c, b]
+                total += precision[a, c] * inner[c, b]
             half[a, b] = total
     for a in range(n):
         for b in range(n):
             total = 0.0
             for c in range(n):
-                total -= half[a, c] * population.precision[c, b]
+                total -= half[a, c] * precision[c, b]
             out[a, b] = total
 
 
@@ -161,7 +161,7 @@ def _first_order(steps, psi, rows, population, i, work, terms):
                 terms.by_sigma[i, k] += by_r * s[0]
     terms.objective[i] = total
     terms.status[i] = FOUND if np.isfinite(total) else UNDEFINED
-    _omega_terms(population, eta, zero, inverse, n, terms.by_omega[i])
+    _omega_terms(population, eta, zero, inverse, n, work.matrix, terms.by_omega[i])
     terms.eta[i] = eta
 
 
@@ -187,23 +187,23 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
     if status == UNDEFINED:
         terms.objective[i] = np.inf
         return
-    predict_rows(steps, psi, rows, i, eta, 3 if is_laplace else 2, work)
+    if is_laplace:
+        predict_rows(steps, psi, rows, i, eta, 3, work)
 
-    precision, sigma, combine = population.precision, population.sigma, rows.combine
+    sigma, combine = population.sigma, rows.combine
     observed, states, active = rows.y, rows.status, rows.active
     values, first, second, third = work.f, work.f1, work.f2, work.f3
+    kept = work.rows
     by_direction, by_sigma = terms.by_direction[i], terms.by_sigma[i]
-    exact = precision.copy()
-    gauss = precision.copy()
-    cross = np.zeros((n, m))
+    exact, gauss, cross = work.matrix[3], work.matrix[4], work.matrix[5]
+    for a in range(n):
+        for b in range(n):
+            exact[a, b] = gauss[a, b] = population.precision[a, b]
+        cross[a] = 0.0
     for j in range(count):
         if states[begin + j] == IGNORED:
             continue
-        f = values[j]
-        variances = row_variance(combine, sigma, frozen, j, f)
-        _, rho1, rho2, _, weight, _ = row_terms(
-            states[begin + j], observed[begin + j], f, variances
-        )
+        rho1, rho2, weight = kept[j, 0], kept[j, 1], kept[j, 3]
         for a in range(n):
             fa = first[j, a]
             for b in range(n):
@@ -216,8 +216,7 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
         for b in range(n):
             exact[a, b] += cross[a, b]
 
-    lower = np.zeros((n, n))
-    exact_lower = np.zeros((n, n))
+    lower, exact_lower = work.matrix[6], work.matrix[7]
     if not cholesky(exact if is_laplace else gauss, n, lower):
         terms.status[i] = UNDEFINED
         terms.objective[i] = np.inf
@@ -228,8 +227,8 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
     invert(lower, n, inverse)
     terms.objective[i] = 2.0 * value + population.log_determinant + log_determinant(lower, n)
 
-    by_curvature = np.zeros(m)
-    projected = np.zeros(n)
+    by_curvature, projected, q = work.vector[3], work.vector[4], work.vector[5]
+    by_curvature[:] = 0.0
     by_variance = np.zeros(frozen.size)
     variance_mode = np.zeros((frozen.size, n))
     sigma_mode = np.zeros((3, n))
@@ -240,7 +239,8 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
         y = observed[begin + j]
         f = values[j]
         variances = row_variance(combine, sigma, frozen, j, f)
-        _, rho1, rho2, rho3, weight, weight1 = row_terms(state, y, f, variances)
+        rho1, rho2, rho3 = kept[j, 0], kept[j, 1], kept[j, 2]
+        weight, weight1 = kept[j, 3], kept[j, 4]
         leverage = 0.0
         trace = 0.0
         for a in range(n):
@@ -285,8 +285,7 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
                 for a in range(n):
                     sigma_mode[k, a] += 0.5 * moved[1] * first[j, a]
 
-    q = np.zeros(n)
-    solve(exact_lower, n, by_curvature[:n], q)
+    solve(exact_lower, n, by_curvature, q)
     for z in range(m):
         total = by_curvature[z]
         for a in range(n):
@@ -305,7 +304,7 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
         for k in range(3):
             if active[k]:
                 by_sigma[k] += part * variance_by_sigma(combine, sigma, frozen[j], k)[0]
-    _omega_terms(population, eta, q, inverse, n, terms.by_omega[i])
+    _omega_terms(population, eta, q, inverse, n, work.matrix, terms.by_omega[i])
     if not np.isfinite(terms.objective[i]):
         terms.status[i] = UNDEFINED
 

@@ -25,15 +25,12 @@ def newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work):
     -------
     status : int
     value : float
-        Half of -2 log joint density at the mode.
+        Half of -2 log joint density at the mode; where it is found, `work` holds the predictions
+        and the rows' terms there.
     """
     n = eta.size
-    gradient = np.zeros(n)
-    exact = np.zeros((n, n))
-    gauss = np.zeros((n, n))
-    lower = np.zeros((n, n))
-    step = np.zeros(n)
-    trial = np.zeros(n)
+    gradient, step, trial = work.vector[0], work.vector[1], work.vector[2]
+    exact, gauss, lower = work.matrix[0], work.matrix[1], work.matrix[2]
     value = conditional(
         steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
     )
@@ -90,7 +87,7 @@ def find_mode(steps, psi, rows, population, frozen, subject, eta, tolerance, wor
     status, value = newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work)
     if status == FOUND:
         return status, value
-    trial = np.zeros(n)
+    trial = work.vector[6][:n]
     for attempt in range(2 * n + 1):
         trial[:] = 0.0
         if attempt > 0:
@@ -103,4 +100,9 @@ def find_mode(steps, psi, rows, population, frozen, subject, eta, tolerance, wor
         if other == FOUND:
             eta[:] = trial
             return other, other_value
+    if status == NOT_CONVERGED:
+        gradient, exact, gauss = work.vector[0], work.matrix[0], work.matrix[1]
+        conditional(
+            steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
+        )
     return status, value

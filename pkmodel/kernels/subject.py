@@ -50,20 +50,37 @@ class Psi(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Predictions of one subject and their derivatives in the directions, by observation."""
+    """Room for one subject at a time.
+
+    Attributes
+    ----------
+    f, f1, f2, f3 : arrays (observations, ...)
+        Predictions and their derivatives in the directions.
+    rows : array (observations, 5)
+        Likelihood terms of the rows at the last point: three derivatives of rho, weight and its slope.
+    matrix : array (8, m, m)
+    vector : array (8, m)
+        Scratch.
+    """
 
     f: NDArray[np.float64]
     f1: NDArray[np.float64]
     f2: NDArray[np.float64]
     f3: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    vector: NDArray[np.float64]
 
 
 @kernel
-def make_work(observations: int, effects: int, directions: int) -> Work:
+def make_work(observations, effects, directions):
     """Allocate room for the largest subject."""
     return Work(
         np.zeros(observations),
         np.zeros((observations, directions)),
         np.zeros((observations, effects, directions)),
         np.zeros((observations, effects, effects, directions)),
+        np.zeros((observations, 5)),
+        np.zeros((8, directions, directions)),
+        np.zeros((8, directions)),
     )
