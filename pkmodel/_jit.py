@@ -11,11 +11,9 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import numba
-
-Function = TypeVar("Function", bound=Callable[..., object])
 
 _PACKAGE = Path(__file__).parent
 
@@ -48,7 +46,7 @@ def is_cold() -> bool:
     return not any(CACHE.rglob("*.nbi"))
 
 
-def kernel(function: Function) -> Function:
+def kernel[Function: Callable[..., object]](function: Function) -> Function:
     """Compile a function of numbers and arrays, once per machine; it releases the GIL."""
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE)

@@ -57,7 +57,7 @@ def _positive(metric: Vector) -> Vector:
     scaled = metric / np.outer(diagonal, diagonal)
     values, vectors = np.linalg.eigh(0.5 * (scaled + scaled.T))
     values = np.maximum(np.abs(values), 1e-4)
-    return (vectors * values) @ vectors.T * np.outer(diagonal, diagonal)
+    return np.asarray((vectors * values) @ vectors.T * np.outer(diagonal, diagonal))
 
 
 def _update(metric: Vector, step: Vector, change: Vector) -> Vector:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import numpy as np
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY
+from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
 from pkmodel.kernels.jets import add_scaled, compose, compose_two, length, multiply_add
-from pkmodel.kernels.subject import LOGNORMAL, NORMAL
+from pkmodel.kernels.subject import LOGNORMAL, NORMAL, Psi, Work
 from pkmodel.kernels.transition import absorption, accumulation, elimination
+from pkmodel.kernels.types import Vector
 
 CL, V, KA = 0, 1, 2
 DECAY, INPUT, DEPOT_DECAY, DEPOT_INPUT, TRANSFER, DEPOT_RESPONSE = 0, 1, 2, 3, 4, 5
 
 
 @kernel
-def _log_parameter(distribution, value, u):
-    """Derivatives of the logarithm of a parameter in its transformed value."""
+def _log_parameter(distribution: int, value: float, u: Vector) -> None:
+    """Write the logarithm of a parameter and its derivatives in the transformed value."""
     if distribution == LOGNORMAL:
         u[0] = value
         u[1] = 1.0
@@ -40,7 +41,17 @@ def _log_parameter(distribution, value, u):
 
 
 @kernel
-def _parameters(psi, segment, eta, n, m, order, log_v, kappa, lambda_):
+def _parameters(
+    psi: Psi,
+    segment: int,
+    eta: Vector,
+    n: int,
+    m: int,
+    order: int,
+    log_v: Vector,
+    kappa: Vector,
+    lambda_: Vector,
+) -> None:
     """Jets of log V, kappa = log CL - log V and lambda = log KA of a segment."""
     direction = psi.direction[segment if psi.direction.shape[0] > 1 else 0]
     size = log_v.size
@@ -67,7 +78,18 @@ def _parameters(psi, segment, eta, n, m, order, log_v, kappa, lambda_):
 
 
 @kernel
-def _coefficients(kappa, lambda_, dt, has_depot, n, m, order, c, u, w):
+def _coefficients(
+    kappa: Vector,
+    lambda_: Vector,
+    dt: float,
+    has_depot: bool,
+    n: int,
+    m: int,
+    order: int,
+    c: Vector,
+    u: Vector,
+    w: Vector,
+) -> None:
     """Jets of the transition coefficients of an interval."""
     rate = np.exp(kappa[0])
     elimination(rate, dt, u[:4], w[:4])
@@ -84,7 +106,17 @@ def _coefficients(kappa, lambda_, dt, has_depot, n, m, order, c, u, w):
 
 
 @kernel
-def _propagate(state, c, rate, depot, has_depot, n, m, order, out):
+def _propagate(
+    state: Vector,
+    c: Vector,
+    rate: float,
+    depot: float,
+    has_depot: bool,
+    n: int,
+    m: int,
+    order: int,
+    out: Vector,
+) -> None:
     """Advance the state over an interval whose coefficients are `c`."""
     out[:] = 0.0
     multiply_add(c[DECAY], state[0], n, m, order, out[0])
@@ -100,7 +132,20 @@ def _propagate(state, c, rate, depot, has_depot, n, m, order, out):
 
 
 @kernel
-def _steady(state, kappa, lambda_, regimen, has_depot, n, m, order, c, u, w, out):
+def _steady(
+    state: Vector,
+    kappa: Vector,
+    lambda_: Vector,
+    regimen: Vector,
+    has_depot: bool,
+    n: int,
+    m: int,
+    order: int,
+    c: Vector,
+    u: Vector,
+    w: Vector,
+    out: Vector,
+) -> None:
     """Set the state to the steady state of a regimen, just before its next dose."""
     before = state.copy()
     compartment = int(regimen[5])
@@ -141,7 +186,19 @@ def _steady(state, kappa, lambda_, regimen, has_depot, n, m, order, c, u, w, out
 
 
 @kernel
-def _observe(amount, log_v, scale, n, m, order, j, u, inverse, out, work):
+def _observe(
+    amount: Vector,
+    log_v: Vector,
+    scale: float,
+    n: int,
+    m: int,
+    order: int,
+    j: int,
+    u: Vector,
+    inverse: Vector,
+    out: Vector,
+    work: Work,
+) -> None:
     """Write f = scale * amount / V and its derivatives."""
     u[0] = scale * np.exp(-log_v[0])
     u[1] = u[3] = -u[0]
@@ -164,7 +221,9 @@ def _observe(amount, log_v, scale, n, m, order, j, u, inverse, out, work):
 
 
 @kernel
-def predict_general(steps, psi, subject, eta, order, work):
+def predict_general(
+    steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, work: Work
+) -> None:
     """Predict all observations of a subject, with derivatives of the given order."""
     n = psi.effects
     m = psi.direction.shape[2]
@@ -190,7 +249,7 @@ def predict_general(steps, psi, subject, eta, order, work):
             _coefficients(kappa, lambda_, steps.dt[s], has_depot, n, m, order, c, u, w)
             _propagate(state, c, steps.rate[s], steps.depot[s], has_depot, n, m, order, out)
         kind = steps.kind[s]
-        if kind == OBSERVE or kind == STEADY:
+        if kind in (OBSERVE, STEADY):
             wanted = subject if is_constant else psi.segment[steps.at[s]]
             if wanted != current:
                 current = wanted

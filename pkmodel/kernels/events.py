@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.types import Counts, Vector
 
 OBSERVE, BOLUS, RESET, STEADY, PASS = 0, 1, 2, 3, 4
 
@@ -60,7 +61,7 @@ class Steps(NamedTuple):
 
 
 @kernel
-def count_steps(table, subject, size):
+def count_steps(table: Table, subject: int, size: Counts) -> None:
     """Return upper bounds of (steps, regimens, running doses) of one subject."""
     steps = 0
     regimens = 0
@@ -84,7 +85,17 @@ def count_steps(table, subject, size):
 
 
 @kernel
-def _advance(until, row, now, step, infusion, n_infusion, train, n_train, steps):
+def _advance(
+    until: float,
+    row: int,
+    now: Vector,
+    step: int,
+    infusion: Vector,
+    n_infusion: Counts,
+    train: Vector,
+    n_train: Counts,
+    steps: Steps,
+) -> int:
     """Walk through ends of infusions and implied doses up to `until`; return the next step.
 
     `infusion` rows: stop time, rate, compartment. `train` rows: next time, interval, doses left,
@@ -138,7 +149,19 @@ def _advance(until, row, now, step, infusion, n_infusion, train, n_train, steps)
 
 
 @kernel
-def _emit(time, row, at, kind, amount, compartment, now, step, infusion, n_infusion, steps):
+def _emit(
+    time: float,
+    row: int,
+    at: int,
+    kind: int,
+    amount: float,
+    compartment: int,
+    now: Vector,
+    step: int,
+    infusion: Vector,
+    n_infusion: Counts,
+    steps: Steps,
+) -> None:
     """Write one step that ends at `time`."""
     central = 0.0
     depot = 0.0
@@ -159,7 +182,9 @@ def _emit(time, row, at, kind, amount, compartment, now, step, infusion, n_infus
 
 
 @kernel
-def _steady_state(table, r, infusion, n_infusion, regimen):
+def _steady_state(
+    table: Table, r: int, infusion: Vector, n_infusion: Counts, regimen: Vector
+) -> None:
     """Describe the regimen of a steady-state row and set its still running infusions going."""
     time = table.time[r]
     interval = table.interval[r]
@@ -194,7 +219,16 @@ def _steady_state(table, r, infusion, n_infusion, regimen):
 
 
 @kernel
-def _dose(table, r, step, infusion, n_infusion, train, n_train, steps):
+def _dose(
+    table: Table,
+    r: int,
+    step: int,
+    infusion: Vector,
+    n_infusion: Counts,
+    train: Vector,
+    n_train: Counts,
+    steps: Steps,
+) -> None:
     """Give the dose of row `r`: a bolus in this step, or an infusion from now on."""
     if table.amount[r] > 0.0:
         if table.rate[r] > 0.0:
@@ -218,7 +252,15 @@ def _dose(table, r, step, infusion, n_infusion, train, n_train, steps):
 
 
 @kernel
-def expand(table, subject, carry_forward, running, step, regimen_index, steps):
+def expand(
+    table: Table,
+    subject: int,
+    carry_forward: bool,
+    running: int,
+    step: int,
+    regimen_index: int,
+    steps: Steps,
+) -> tuple[int, int]:
     """Write the steps of one subject from `step` on; return (next step, next regimen).
 
     Parameters
@@ -281,7 +323,7 @@ def expand(table, subject, carry_forward, running, step, regimen_index, steps):
 
 
 @kernel
-def _count_all(table, sizes):
+def _count_all(table: Table, sizes: Counts) -> None:
     size = np.zeros(3, dtype=np.int64)
     for i in range(table.start.size - 1):
         count_steps(table, i, size)
@@ -291,7 +333,7 @@ def _count_all(table, sizes):
 
 
 @kernel
-def _expand_all(table, carry_forward, running, steps):
+def _expand_all(table: Table, carry_forward: bool, running: int, steps: Steps) -> tuple[int, int]:
     step = 0
     regimen = 0
     first = 0

@@ -9,17 +9,18 @@ need. It is stored flat: 1, m, n * m and (order 3) n * n * m numbers.
 from __future__ import annotations
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.types import Vector
 
 
 @kernel
-def length(n, m, order):
+def length(n: int, m: int, order: int) -> int:
     """Numbers in a jet of `n` effects among `m` directions."""
     return 1 + m + n * m + (n * n * m if order > 2 else 0)
 
 
 @kernel
-def multiply_add(x, y, n, m, order, out):
-    """out += x * y."""
+def multiply_add(x: Vector, y: Vector, n: int, m: int, order: int, out: Vector) -> None:
+    """Add x * y to `out`."""
     out[0] += x[0] * y[0]
     for a in range(m):
         out[1 + a] += x[1 + a] * y[0] + x[0] * y[1 + a]
@@ -51,8 +52,8 @@ def multiply_add(x, y, n, m, order, out):
 
 
 @kernel
-def compose(u, x, n, m, order, out):
-    """out = u(x) for a function with derivatives u[0..3] at x[0]."""
+def compose(u: Vector, x: Vector, n: int, m: int, order: int, out: Vector) -> None:
+    """Write u(x) for a function with derivatives u[0..3] at x[0]."""
     out[0] = u[0]
     for a in range(m):
         out[1 + a] = u[1] * x[1 + a]
@@ -79,8 +80,8 @@ def compose(u, x, n, m, order, out):
 
 
 @kernel
-def compose_two(u, x, y, n, m, order, out):
-    """out = u(x, y) with u = (u, x, y, xx, xy, yy, xxx, xxy, xyy, yyy) derivatives."""
+def compose_two(u: Vector, x: Vector, y: Vector, n: int, m: int, order: int, out: Vector) -> None:
+    """Write u(x, y) with u = (u, x, y, xx, xy, yy, xxx, xxy, xyy, yyy) derivatives."""
     out[0] = u[0]
     for a in range(m):
         out[1 + a] = u[1] * x[1 + a] + u[2] * y[1 + a]
@@ -123,7 +124,7 @@ def compose_two(u, x, y, n, m, order, out):
 
 
 @kernel
-def add_scaled(x, factor, out):
-    """out += factor * x."""
+def add_scaled(x: Vector, factor: float, out: Vector) -> None:
+    """Add factor * x to `out`."""
     for p in range(out.size):
         out[p] += factor * x[p]

@@ -1,4 +1,4 @@
-"""The conditional likelihood of one subject: rows, residual model, and the penalty on the effects."""
+"""The conditional likelihood of one subject: rows, residual model, penalty on the effects."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.events import Steps
 from pkmodel.kernels.predict import predict_subject
 from pkmodel.kernels.residual import CENSORED, IGNORED, censored, quantified, variance
+from pkmodel.kernels.subject import Psi, Work
+from pkmodel.kernels.types import Four, Six, Vector
 
 
 class Rows(NamedTuple):
@@ -45,7 +48,7 @@ class Population(NamedTuple):
 
 
 @kernel
-def to_log(work, rows, n, m, order):
+def to_log(work: Work, rows: int, n: int, m: int, order: int) -> None:
     """Replace f and its derivatives by those of log f."""
     for j in range(rows):
         f = work.f[j]
@@ -72,7 +75,9 @@ def to_log(work, rows, n, m, order):
 
 
 @kernel
-def predict_rows(steps, psi, rows, subject, eta, order, work):
+def predict_rows(
+    steps: Steps, psi: Psi, rows: Rows, subject: int, eta: Vector, order: int, work: Work
+) -> None:
     """Predict on the scale on which the residual error is defined."""
     predict_subject(steps, psi, subject, eta, order, work)
     if rows.is_log:
@@ -81,7 +86,7 @@ def predict_rows(steps, psi, rows, subject, eta, order, work):
 
 
 @kernel
-def row_variance(combine, sigma, frozen, j, f):
+def row_variance(combine: int, sigma: Vector, frozen: Vector, j: int, f: float) -> Four:
     """Residual variance of a row; without interaction that at eta = 0, which is constant."""
     if frozen.size > 0:
         return variance(combine, sigma, frozen[j])[0], 0.0, 0.0, 0.0
@@ -89,13 +94,25 @@ def row_variance(combine, sigma, frozen, j, f):
 
 
 @kernel
-def row_terms(status, y, f, variances):
+def row_terms(status: int, y: float, f: float, variances: Four) -> Six:
     """Likelihood terms of a row that counts."""
     return censored(y, f, variances) if status == CENSORED else quantified(y, f, variances)
 
 
 @kernel
-def conditional(steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss):
+def conditional(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    frozen: Vector,
+    subject: int,
+    eta: Vector,
+    work: Work,
+    gradient: Vector,
+    exact: Vector,
+    gauss: Vector,
+) -> float:
     """Half of -2 log joint density at `eta`, its gradient and two Hessians in the effects.
 
     Parameters

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.likelihood import predict_rows, row_variance
+from pkmodel.kernels.events import Steps
+from pkmodel.kernels.likelihood import Population, Rows, predict_rows, row_variance
 from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
 from pkmodel.kernels.residual import (
     CENSORED,
@@ -29,7 +30,8 @@ from pkmodel.kernels.residual import (
     variance_by_sigma,
 )
 from pkmodel.kernels.small_matrix import cholesky, invert, log_determinant, solve
-from pkmodel.kernels.subject import make_work
+from pkmodel.kernels.subject import Psi, Work, make_work
+from pkmodel.kernels.types import Four, Three, Vector
 
 FO, CONDITIONAL, LAPLACE = 0, 1, 2
 
@@ -70,7 +72,15 @@ class Terms(NamedTuple):
 
 
 @kernel
-def _omega_terms(population, eta, q, inverse, n, scratch, out):
+def _omega_terms(
+    population: Population,
+    eta: Vector,
+    q: Vector,
+    inverse: Vector,
+    n: int,
+    scratch: Vector,
+    out: Vector,
+) -> None:
     """-P (eta eta' - Omega + H^-1 - sym(q eta')) P, with P the inverse of Omega."""
     inner, half = scratch[0], scratch[1]
     precision, omega = population.precision, population.omega
@@ -97,7 +107,9 @@ def _omega_terms(population, eta, q, inverse, n, scratch, out):
 
 
 @kernel
-def _first_order(steps, psi, rows, population, i, work, terms):
+def _first_order(
+    steps: Steps, psi: Psi, rows: Rows, population: Population, i: int, work: Work, terms: Terms
+) -> None:
     """FO: linearised at eta = 0; the mode of the linearised problem stands in for eta*."""
     n = psi.effects
     m = psi.direction.shape[2]
@@ -166,14 +178,25 @@ def _first_order(steps, psi, rows, population, i, work, terms):
 
 
 @kernel
-def _row_by_sigma(status, y, f, variances, s):
+def _row_by_sigma(status: int, y: float, f: float, variances: Four, s: Three) -> Four:
     if status == CENSORED:
         return censored_by_sigma(y, f, variances, s)
     return quantified_by_sigma(y, f, variances, s)
 
 
 @kernel
-def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work, terms):
+def _conditional(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    method: Method,
+    i: int,
+    frozen: Vector,
+    frozen1: Vector,
+    work: Work,
+    terms: Terms,
+) -> None:
     """FOCE, FOCE-I and Laplace, at the mode."""
     n = psi.effects
     m = psi.direction.shape[2]
@@ -310,7 +333,16 @@ def _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work,
 
 
 @kernel
-def marginal(steps, psi, rows, population, method, low, high, terms):
+def marginal(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    method: Method,
+    low: int,
+    high: int,
+    terms: Terms,
+) -> None:
     """Objective and exact gradient terms of the subjects low ... high - 1."""
     n = psi.effects
     m = psi.direction.shape[2]
@@ -337,8 +369,8 @@ def marginal(steps, psi, rows, population, method, low, high, terms):
 
 
 @kernel
-def predictions(steps, psi, rows, eta, f, f1):
-    """Predictions on the residual scale and their derivatives in the directions, at given effects."""
+def predictions(steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector) -> None:
+    """Predict on the residual scale, with slopes in the directions, at given effects."""
     n = psi.effects
     m = psi.direction.shape[2]
     most = 0

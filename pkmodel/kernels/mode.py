@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.likelihood import conditional
+from pkmodel.kernels.events import Steps
+from pkmodel.kernels.likelihood import Population, Rows, conditional
 from pkmodel.kernels.small_matrix import cholesky, solve
+from pkmodel.kernels.subject import Psi, Work
+from pkmodel.kernels.types import Vector
 
 FOUND, NOT_CONVERGED, UNDEFINED = 0, 1, 2
 MAXIMUM_ITERATIONS = 100
@@ -14,7 +17,17 @@ LONGEST_STEP = 2.0
 
 
 @kernel
-def newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work):
+def newton(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    frozen: Vector,
+    subject: int,
+    eta: Vector,
+    tolerance: float,
+    work: Work,
+) -> tuple[int, float]:
     """Search the mode from `eta`, which is overwritten.
 
     Converged where the Newton decrement g' H^-1 g, in units of the log likelihood, is below
@@ -75,7 +88,17 @@ def newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work):
 
 
 @kernel
-def find_mode(steps, psi, rows, population, frozen, subject, eta, tolerance, work):
+def find_mode(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    frozen: Vector,
+    subject: int,
+    eta: Vector,
+    tolerance: float,
+    work: Work,
+) -> tuple[int, float]:
     """Search from `eta`, then from 0, then from one standard deviation to each side.
 
     Returns

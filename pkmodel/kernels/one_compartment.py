@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY
+from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
+from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.transition import accumulation, elimination_values
+from pkmodel.kernels.types import Four, Vector
 
 
 @kernel
-def _propagate(a, rate, dt, input_):
+def _propagate(a: Four, rate: float, dt: float, input_: float) -> Four:
     """Advance the amount and its kappa derivatives over an interval of constant input."""
     if dt <= 0.0:
         return a
@@ -29,7 +31,7 @@ def _propagate(a, rate, dt, input_):
 
 
 @kernel
-def _steady(before, rate, regimen):
+def _steady(before: Four, rate: float, regimen: Vector) -> Four:
     """Return the amount at the steady state of a regimen, just before its next dose."""
     if regimen[7] > 0.5:
         level = regimen[2] / rate
@@ -49,7 +51,9 @@ def _steady(before, rate, regimen):
 
 
 @kernel
-def predict_plain(steps, psi, subject, eta, order, work):
+def predict_plain(
+    steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, work: Work
+) -> None:
     """Predict all observations of a subject, with derivatives of the given order.
 
     With f = scale * A(kappa) / V, the direction of log CL moves kappa, that of log V moves

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.compartments import predict_general
+from pkmodel.kernels.events import Steps
 from pkmodel.kernels.one_compartment import predict_plain
+from pkmodel.kernels.subject import Psi, Work
+from pkmodel.kernels.types import Vector
 
 
 @kernel
-def predict_subject(steps, psi, subject, eta, order, work):
+def predict_subject(
+    steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, work: Work
+) -> None:
     """Predict the observations of a subject at `eta` into `work`."""
     if psi.is_plain:
         predict_plain(steps, psi, subject, eta, order, work)

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.types import Four, Six, Three, Vector
 
 VARIANCE, SD = 0, 1
 ADDITIVE, SLOPE, EXPONENT = 0, 1, 2
@@ -21,7 +22,7 @@ FLOOR = 1e-30
 
 
 @kernel
-def _power(q, f):
+def _power(q: float, f: float) -> Four:
     """f^q and three derivatives."""
     if q == 1.0:
         return f, 1.0, 0.0, 0.0
@@ -34,7 +35,7 @@ def _power(q, f):
 
 
 @kernel
-def variance(combine, sigma, f):
+def variance(combine: int, sigma: Vector, f: float) -> Four:
     """Residual variance a^2 + b^2 f^2p, or (a + b f^p)^2, and three derivatives in f.
 
     Parameters
@@ -63,8 +64,8 @@ def variance(combine, sigma, f):
 
 
 @kernel
-def variance_by_sigma(combine, sigma, f, slot):
-    """Derivative in a, b or p (`slot`) of the variance and of its two derivatives in f."""
+def variance_by_sigma(combine: int, sigma: Vector, f: float, slot: int) -> Three:
+    """Differentiate the variance and its two derivatives in f by a, b or p (`slot`)."""
     a, b, p = sigma[0], sigma[1], sigma[2]
     g = max(f, FLOOR)
     u, u1, u2, _ = _power(2.0 * p if combine == VARIANCE else p, g)
@@ -99,7 +100,7 @@ def variance_by_sigma(combine, sigma, f, slot):
 
 
 @kernel
-def quantified(y, f, variances):
+def quantified(y: float, f: float, variances: Four) -> Six:
     """Contribution of a quantified row.
 
     Returns
@@ -132,7 +133,7 @@ def quantified(y, f, variances):
 
 
 @kernel
-def quantified_by_sigma(y, f, variances, s):
+def quantified_by_sigma(y: float, f: float, variances: Four, s: Three) -> Four:
     """Differentiate (rho, rho', rho'', weight) in a coefficient that moves the variance by `s`."""
     r, d1, d2, _ = variances
     s0, s1, s2 = s
@@ -158,7 +159,7 @@ def quantified_by_sigma(y, f, variances, s):
 
 
 @kernel
-def mills(z):
+def mills(z: float) -> Four:
     """Log Phi(z), the inverse Mills ratio lambda = phi / Phi, m = -lambda' and m'.
 
     Below -4 by the continued fraction of Laplace, whose tails k1, k2 give z + lambda = k1 and
@@ -184,7 +185,7 @@ def mills(z):
 
 
 @kernel
-def censored(limit, f, variances):
+def censored(limit: float, f: float, variances: Four) -> Six:
     """Contribution of a row below `limit`, as `quantified`.
 
     The weight is the Gauss-Newton one: m (dz/df)^2 with z = (limit - f) / sd, never negative.
@@ -213,7 +214,7 @@ def censored(limit, f, variances):
 
 
 @kernel
-def censored_by_sigma(limit, f, variances, s):
+def censored_by_sigma(limit: float, f: float, variances: Four, s: Three) -> Four:
     """Differentiate (rho, rho', rho'', weight) in a coefficient that moves the variance by `s`."""
     r, d1, d2, _ = variances
     s0, s1, s2 = s

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.types import Vector
 
 
 @kernel
-def cholesky(a, n, lower):
+def cholesky(a: Vector, n: int, lower: Vector) -> bool:
     """Factor a = lower lower'; return whether `a` is positive definite."""
     for i in range(n):
         for j in range(i + 1):
@@ -25,7 +26,7 @@ def cholesky(a, n, lower):
 
 
 @kernel
-def solve(lower, n, b, x):
+def solve(lower: Vector, n: int, b: Vector, x: Vector) -> None:
     """Solve lower lower' x = b."""
     for i in range(n):
         total = b[i]
@@ -40,7 +41,7 @@ def solve(lower, n, b, x):
 
 
 @kernel
-def invert(lower, n, inverse):
+def invert(lower: Vector, n: int, inverse: Vector) -> None:
     """Inverse of lower lower'."""
     unit = np.zeros(n)
     for j in range(n):
@@ -50,7 +51,7 @@ def invert(lower, n, inverse):
 
 
 @kernel
-def log_determinant(lower, n):
+def log_determinant(lower: Vector, n: int) -> float:
     """Logarithm of the determinant of lower lower'."""
     total = 0.0
     for i in range(n):

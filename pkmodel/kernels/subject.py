@@ -57,7 +57,7 @@ class Work(NamedTuple):
     f, f1, f2, f3 : arrays (observations, ...)
         Predictions and their derivatives in the directions.
     rows : array (observations, 5)
-        Likelihood terms of the rows at the last point: three derivatives of rho, weight and its slope.
+        Likelihood terms of the rows: three derivatives of rho, weight and its slope.
     matrix : array (8, m, m)
     vector : array (8, m)
         Scratch.
@@ -73,7 +73,7 @@ class Work(NamedTuple):
 
 
 @kernel
-def make_work(observations, effects, directions):
+def make_work(observations: int, effects: int, directions: int) -> Work:
     """Allocate room for the largest subject."""
     return Work(
         np.zeros(observations),

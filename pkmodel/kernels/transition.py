@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.types import Eight, Vector
 
 SERIES_BELOW = 0.1
 SLOPE_1, SLOPE_2, SLOPE_3 = 2 / 6, 3 / 24, 4 / 120
@@ -24,7 +25,7 @@ MONOMIALS = 10
 
 
 @kernel
-def elimination_values(rate, dt):
+def elimination_values(rate: float, dt: float) -> Eight:
     """Decay exp(-k dt) and response to unit input (1 - exp(-k dt)) / k over an interval.
 
     Parameters
@@ -77,7 +78,7 @@ def elimination_values(rate, dt):
 
 
 @kernel
-def elimination(rate, dt, decay, response):
+def elimination(rate: float, dt: float, decay: Vector, response: Vector) -> None:
     """Write `elimination_values` into two arrays (4,)."""
     values = elimination_values(rate, dt)
     decay[0], decay[1], decay[2], decay[3] = values[0], values[1], values[2], values[3]
@@ -85,13 +86,10 @@ def elimination(rate, dt, decay, response):
 
 
 @kernel
-def accumulation(rate, interval, out):
+def accumulation(rate: float, interval: float, out: Vector) -> None:
     """Accumulation 1 / (1 - exp(-k tau)) of a periodic regimen and three log k derivatives."""
     y = rate * interval
-    if y > 700.0:
-        s = 0.0
-    else:
-        s = 1.0 / np.expm1(y)
+    s = 0.0 if y > 700.0 else 1.0 / np.expm1(y)
     s1 = -s * (1.0 + s)
     s2 = -s1 * (1.0 + 2.0 * s)
     s3 = s1 * (1.0 + 6.0 * s * (1.0 + s))
@@ -102,7 +100,7 @@ def accumulation(rate, interval, out):
 
 
 @kernel
-def _close_differences(x, w, zero, top, h):
+def _close_differences(x: float, w: float, zero: bool, top: int, h: Vector) -> None:
     """Divided differences exp[(0,) x^i, w^j], i + j <= top, by the series around their middle."""
     low = min(x, w)
     high = max(x, w)
@@ -144,7 +142,7 @@ def _close_differences(x, w, zero, top, h):
 
 
 @kernel
-def _pure_differences(x, top, along, h):
+def _pure_differences(x: float, top: int, along: int, h: Vector) -> None:
     """exp[x^i] = exp(x) / (i - 1)!, written along the first (0) or second (1) index."""
     value = np.exp(x)
     for i in range(1, top + 1):
@@ -157,7 +155,7 @@ def _pure_differences(x, top, along, h):
 
 
 @kernel
-def differences(x, w, top, h):
+def differences(x: float, w: float, top: int, h: Vector) -> None:
     """Divided differences exp[x^i, w^j] for 1 <= i + j <= top, i and j repeats of x and w."""
     if abs(x - w) < CLOSE:
         _close_differences(x, w, False, top, h)
@@ -171,7 +169,7 @@ def differences(x, w, top, h):
 
 
 @kernel
-def _edge_with_zero(x, top, along, h, g):
+def _edge_with_zero(x: float, top: int, along: int, h: Vector, g: Vector) -> None:
     """exp[0, x^i] along one edge of the table."""
     for i in range(1, top + 1):
         if along == 0:
@@ -181,7 +179,7 @@ def _edge_with_zero(x, top, along, h, g):
 
 
 @kernel
-def differences_with_zero(x, w, top, h, g):
+def differences_with_zero(x: float, w: float, top: int, h: Vector, g: Vector) -> None:
     """Divided differences exp[0, x^i, w^j] for i + j <= top, given the table `h` without 0."""
     apart = max(abs(x - w), abs(x), abs(w))
     if apart < CLOSE:
@@ -213,8 +211,8 @@ def differences_with_zero(x, w, top, h, g):
 
 
 @kernel
-def _in_log_rates(x, w, table, factor, out):
-    """Derivatives of -x * exp[x, w, ...] in kappa = log(-w) and lambda = log(-x).
+def _in_log_rates(x: float, w: float, table: Vector, factor: float, out: Vector) -> None:
+    """Differentiate -x * exp[x, w, ...] in kappa = log(-w) and lambda = log(-x).
 
     `table[i, j]` has i repeats of x and j of w; derivatives of a divided difference raise the
     repeats: d^i/dx^i d^j/dw^j exp[x, w] = i! j! exp[x^(i+1), w^(j+1)].
@@ -252,7 +250,7 @@ def _in_log_rates(x, w, table, factor, out):
 
 
 @kernel
-def absorption(ka, rate, dt, transfer, response):
+def absorption(ka: float, rate: float, dt: float, transfer: Vector, response: Vector) -> None:
     """Depot-to-central transfer and central response to unit input into the depot.
 
     Parameters
