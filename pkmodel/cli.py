@@ -42,6 +42,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PkmodelError as error:
             raise BadInput(str(error)) from error
+        except KeyboardInterrupt as stop:
+            raise click.ClickException("stopped before there was a fit; nothing written") from stop
         except BrokenPipeError:
             raise
         except OSError as error:

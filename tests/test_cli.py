@@ -119,6 +119,17 @@ def test_an_interrupted_fit_writes_its_best_and_exits_1(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "o" / "fit.json").read_text())["status"] == "interrupted"
 
 
+def test_an_interrupt_before_the_first_evaluation_writes_nothing(tmp_path, monkeypatch):
+    def interrupted(self, *arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Problem, "evaluate", interrupted)
+    result = _run("fit", PHENOBARBITAL, "--out", tmp_path / "o")
+    assert result.exit_code == 1
+    assert "nothing written" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_evaluate_gives_the_objective_at_the_initial_values(definition, tmp_path):
     # NONMEM 7.5.1 at its final estimates, pharmpy 435dd66, example_models/pheno.ext
     path = definition(
