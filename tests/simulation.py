@@ -113,10 +113,10 @@ def simulate(
     records) multiplies CL and V; below `lloq` DV is the limit and CENS is 1.
     """
     names = list(omega)
-    matrix = np.diag([omega[p] for p in names])
+    matrix = np.diag(np.array([omega[p] for p in names], dtype=float))
     if covariance:
         matrix[0, 1] = matrix[1, 0] = covariance
-    between = rng.multivariate_normal(np.zeros(len(names)), matrix, size=subjects)
+    between = rng.normal(size=(subjects, len(names))) @ np.linalg.cholesky(matrix).T
     shape = (subjects, design.time.size)
     values = {}
     for p, value in typical.items():
