@@ -15,7 +15,7 @@ from pkmodel.definition import Definition, check_model
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.covariance import Covariance, at_boundary, covariance
-from pkmodel.estimate.maximum_likelihood import Estimate, maximise, polish
+from pkmodel.estimate.maximum_likelihood import Estimate, decrease_inside, maximise, polish
 from pkmodel.models.model import Model, Options
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
@@ -206,8 +206,11 @@ def _uncertainty(problem: Problem, estimate: Estimate, wanted: str) -> tuple[Est
     """Compute standard errors, after Newton steps as far as they lower the objective."""
     for _ in range(3):
         result = covariance(problem, estimate.x, estimate.final, wanted)
-        if result.boundary or estimate.ending == "interrupted":
+        if estimate.ending == "interrupted":
             break
+        if result.boundary:
+            left = decrease_inside(problem, estimate, result.hessian, set(result.boundary))
+            return replace(estimate, decrease=left), result
         polished = polish(problem, estimate, result.hessian)
         moved = np.max(np.abs(polished.x - estimate.x), initial=0.0)
         estimate = polished
@@ -230,6 +233,8 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
         values = np.linalg.eigvalsh(uncertainty.hessian / np.outer(scale, scale))
         if values[0] < -1e-4:
             return Status.SADDLE
+        if uncertainty.flat:
+            return Status.UNDETERMINED
     return Status.CONVERGED
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +27,7 @@ from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
 from pkmodel.models.model import Model, Options
 from pkmodel.models.structural import STRUCTURES, Structure
 from pkmodel.packing import SIGMA_SLOT, Packing, Values
+from pkmodel.suggestion import suggest
 
 Vector = NDArray[np.float64]
 
@@ -166,6 +168,7 @@ class Problem:
         }
         used = set().union(*(f.names for f in formulas.values()))
         self.covariates = tuple(sorted(used - set(self.theta_names)))
+        self._check_names(formulas)
         dataset.check_covariates(self.covariates)
         has_occasions = any(b.occasion for b in model.omega)
         self.occasion = self._number_occasions() if has_occasions else None
@@ -181,6 +184,20 @@ class Problem:
         self._check_zero_predictions()
 
     # -- set-up ---------------------------------------------------------------------------------
+
+    def _check_names(self, formulas: Mapping[str, Formula]) -> None:
+        """Refuse names in formulas that are neither thetas nor columns."""
+        known = [*self.theta_names, *self.dataset.covariates, *self.dataset.text]
+        faults = [
+            Fault(
+                f"{name} is neither a theta nor a column of the data{suggest(name, known)}",
+                f"[model.parameters] {parameter}",
+            )
+            for parameter, formula in formulas.items()
+            for name in sorted(formula.names - set(known))
+        ]
+        if faults:
+            raise ModelError(faults)
 
     def _number_occasions(self) -> NDArray[np.int64]:
         """Count the occasions of each subject 1, 2, ... in order of appearance."""
@@ -287,6 +304,14 @@ class Problem:
                 ],
                 self.dataset.source,
             )
+
+    @cached_property
+    def own_scale(self) -> Vector:
+        """What each subject's objective gains by going from log DV to DV: 2 sum log DV."""
+        if not self.rows.is_log:
+            return np.zeros(self.n_subjects)
+        counted = np.where(self.rows.status == QUANTIFIED, self.rows.y, 0.0)
+        return np.asarray(2.0 * np.add.reduceat(np.r_[counted, 0.0], self.steps.first[:-1]))
 
     # -- evaluation -----------------------------------------------------------------------------
 

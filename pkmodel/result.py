@@ -121,10 +121,7 @@ class Fit:
     @property
     def objective(self) -> float:
         """-2 log likelihood without n log(2 pi); of DV on its own scale."""
-        value = self.estimate.final.objective
-        if self.problem.rows.is_log:
-            value += 2.0 * float(np.sum(self.problem.rows.y[self._quantified]))
-        return value
+        return self.estimate.final.objective + float(np.sum(self.problem.own_scale))
 
     @property
     def objective_log(self) -> float | None:

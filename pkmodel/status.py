@@ -11,6 +11,7 @@ class Status(StrEnum):
     CONVERGED = "converged"
     NOT_CONVERGED = "not converged"
     SADDLE = "not at a minimum"
+    UNDETERMINED = "not determined"
     MODES_FAILED = "modes failed"
     INTERRUPTED = "interrupted"
     EVALUATED = "evaluated"
@@ -30,6 +31,10 @@ _ADVICE = {
     Status.SADDLE: (
         "The gradient vanishes but the objective falls in some direction: the estimates are not "
         "to be used. Try starts = 5, or a simpler model."
+    ),
+    Status.UNDETERMINED: (
+        "The objective is flat in some direction (see the warnings): other estimates are as good, "
+        "so these are not to be used. Fix a parameter, or take one out."
     ),
     Status.MODES_FAILED: (
         "The random effects of some subjects have no mode at the estimates: their part of the "

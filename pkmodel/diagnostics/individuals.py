@@ -56,7 +56,7 @@ def individuals_table(problem: Problem, x: Vector, evaluation: Evaluation) -> pd
     for k, label in enumerate(labels):
         table[label] = terms.eta[:, k]
     table.update(individual_parameters(problem, x, terms.eta))
-    table["OFV"] = terms.objective
+    table["OFV"] = terms.objective + problem.own_scale
     for k, label in enumerate(labels):
         table[f"SE_{label}"] = np.sqrt(terms.covariance[:, k, k])
     table["MODE"] = np.where(terms.status == 0, "found", "failed")

@@ -21,6 +21,9 @@ FLAT = 1e-7
 VANISHED = 1e-3
 """A standard deviation of effects below this is taken as zero (a boundary)."""
 
+CORRELATED = 5e-3
+"""A share of an effect's standard deviation, free of the effects before it, taken as zero."""
+
 
 @dataclass(frozen=True)
 class Covariance:
@@ -80,8 +83,10 @@ def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
     k = len(packing.theta)
     for block in packing.blocks:
         for i in range(len(block.parameters)):
+            row = x[k : k + i + 1]
             k += i + 1
-            if x[k - 1] < np.log(VANISHED):
+            own = np.exp(row[-1])
+            if own < VANISHED or own < CORRELATED * np.hypot(own, np.linalg.norm(row[:-1])):
                 names.append(packing.names[k - 1])
     for place in range(packing.size - len(packing.sigma), packing.size):
         if x[place] < np.log(1e-6):

@@ -207,6 +207,18 @@ def maximise(problem: Problem, progress: Callable[[int, float], None] | None = N
     )
 
 
+def decrease_inside(problem: Problem, estimate: Estimate, hessian: Vector, out: set[str]) -> float:
+    """Return what the objective could still fall by with the parameters `out` held still."""
+    inside = [k for k, name in enumerate(problem.packing.names) if name not in out]
+    gradient = estimate.final.gradient[inside]
+    values, vectors = np.linalg.eigh(hessian[np.ix_(inside, inside)])
+    along = vectors.T @ gradient
+    if np.any((values <= 0.0) & (np.abs(along) > 1e-4)):
+        return np.inf
+    kept = values > 0.0
+    return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
+
+
 def polish(problem: Problem, estimate: Estimate, hessian: Vector) -> Estimate:
     """Take one Newton step with the true Hessian where that lowers the objective."""
     try:

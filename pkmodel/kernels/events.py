@@ -73,10 +73,11 @@ def count_steps(table: Table, subject: int, size: Counts) -> None:
             steps += 2 * doses
             running += 1
             if table.rate[r] > 0.0 and table.interval[r] > 0.0:
-                overlap = int(table.amount[r] / table.rate[r] / table.interval[r]) + 2
-                running += min(overlap, doses + overlap)
+                overlap = table.amount[r] / table.rate[r] / table.interval[r] + 2.0
                 if table.steady[r] > 0:
-                    steps += 2 * overlap
+                    running += int(overlap)
+                    steps += 2 * int(overlap)
+                running += int(min(overlap, doses))
             if table.steady[r] > 0:
                 regimens += 1
     size[0] = steps
