@@ -555,7 +555,7 @@ def wang_points() -> list[Point]:
             ("Laplace (full Hessian, with interaction)", "laplace", None),
             ("Laplace (full Hessian, residual variance at eta=0)", "laplace", False),
         ):
-            has_file = method != "fo" and interaction is None and not is_log
+            has_file = method != "fo" and interaction is None
             found.append(
                 point(
                     case,
@@ -592,7 +592,7 @@ def evaluator_points() -> list[Point]:
                     label.lower(),
                     label,
                     scale="objective_log" if is_log else "objective",
-                    individual="" if is_log or label == "FO" else case,
+                    individual="" if label == "FO" else case,
                     column=f"OBJ_{label}",
                 )
             )

@@ -103,7 +103,18 @@ WITH_INDIVIDUALS = grouped(POINTS, only=lambda point: point.individual)
 def test_individual_objectives(point: Point, evaluated: Evaluated) -> None:
     found, table = joined(point, evaluated)
     _, tolerance = individual_tolerances(point)
-    np.testing.assert_allclose(found["OFV"], table[point.column], rtol=0, atol=tolerance)
+    objective = found["OFV"].to_numpy()
+    if point.scale == "objective_log":  # the file is of log DV, the individuals are of DV
+        predictions = evaluated(point).predictions
+        logs = np.log(predictions["DV"]).groupby(predictions["ID"], sort=False).sum()
+        objective = objective - 2 * logs.to_numpy()
+    np.testing.assert_allclose(objective, table[point.column], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("point", grouped(POINTS))
+def test_individual_objectives_sum_to_the_objective(point: Point, evaluated: Evaluated) -> None:
+    fit = evaluated(point)
+    assert fit.individuals["OFV"].sum() == pytest.approx(fit.objective, rel=1e-12, abs=1e-9)
 
 
 @pytest.mark.parametrize("point", WITH_INDIVIDUALS)
