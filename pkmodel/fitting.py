@@ -14,7 +14,8 @@ from pkmodel.dataset import Dataset, read_dataset
 from pkmodel.definition import Definition, check_model
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.bfgs import Ending
-from pkmodel.estimate.covariance import Covariance, at_boundary, covariance
+from pkmodel.estimate.boundary import at_boundary
+from pkmodel.estimate.covariance import Covariance, covariance
 from pkmodel.estimate.maximum_likelihood import Estimate, decrease_inside, maximise, polish
 from pkmodel.models.model import Model, Options
 from pkmodel.problem import TIGHT, Problem
@@ -75,6 +76,8 @@ def fit(
     begin = time.perf_counter()
     options = _options(model, method, seed, starts, covariance)
     title, problem, seconds = _prepare(model, data, options, threads)
+    if problem.packing.size == 0:
+        raise FitError("every theta, omega and sigma is fixed: nothing to fit; evaluate instead")
     say = progress or (lambda text: None)
     say("preparing the kernels (compiled once per machine, some 20 s the first time)")
     _check_start(problem)
@@ -169,7 +172,10 @@ def _prepare(
         title, population = "", model
     check_model(population)
     if data is None:
-        raise FitError("no data: pass a Dataset or a DataFrame as the second argument")
+        raise FitError(
+            "no data: name the file under [data] of the definition, or pass a Dataset or a "
+            "DataFrame as the second argument"
+        )
     if isinstance(data, pd.DataFrame):
         data = read_dataset(data, structure=population.structure)
     problem = Problem(population, data, options, threads=threads)

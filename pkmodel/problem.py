@@ -190,7 +190,7 @@ class Problem:
         known = [*self.theta_names, *self.dataset.covariates, *self.dataset.text]
         faults = [
             Fault(
-                f"{name} is neither a theta nor a column of the data{suggest(name, known)}",
+                f"{name} is neither a theta nor a column of the data; {suggest(name, known)}",
                 f"[model.parameters] {parameter}",
             )
             for parameter, formula in formulas.items()

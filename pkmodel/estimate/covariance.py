@@ -12,17 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.estimate.boundary import at_boundary
 from pkmodel.problem import TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
 
 STEP = 1e-3
 FLAT = 1e-7
-VANISHED = 1e-3
-"""A standard deviation of effects below this is taken as zero (a boundary)."""
-
-CORRELATED = 5e-3
-"""A share of an effect's standard deviation, free of the effects before it, taken as zero."""
 
 
 @dataclass(frozen=True)
@@ -66,32 +62,6 @@ def hessian(problem: Problem, x: Vector, final: Evaluation) -> Vector:
         below = problem.evaluate(x - step, final.terms.eta, tolerance=TIGHT).gradient
         out[k] = (above - below) / (2.0 * width[k])
     return 0.5 * (out + out.T)
-
-
-def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
-    """Name the free parameters that sit at a bound, or whose variance has vanished."""
-    packing = problem.packing
-    names = []
-    values = packing.unpack(x)
-    for k, i in enumerate(packing.theta):
-        theta = problem.model.theta[i]
-        for bound in (theta.lower, theta.upper):
-            width = theta.upper - theta.lower
-            size = width if np.isfinite(width) else max(abs(bound), abs(theta.init), 1e-300)
-            if np.isfinite(bound) and abs(values.theta[i] - bound) < 1e-5 * size:
-                names.append(packing.names[k])
-    k = len(packing.theta)
-    for block in packing.blocks:
-        for i in range(len(block.parameters)):
-            row = x[k : k + i + 1]
-            k += i + 1
-            own = np.exp(row[-1])
-            if own < VANISHED or own < CORRELATED * np.hypot(own, np.linalg.norm(row[:-1])):
-                names.append(packing.names[k - 1])
-    for place in range(packing.size - len(packing.sigma), packing.size):
-        if x[place] < np.log(1e-6):
-            names.append(packing.names[place])
-    return tuple(dict.fromkeys(names))
 
 
 def _describe(direction: Vector, names: list[str]) -> str:

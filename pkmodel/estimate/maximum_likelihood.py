@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
+from pkmodel.estimate.boundary import at_boundary
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
@@ -19,6 +20,7 @@ PROMISED_DECREASE = 1e-7
 SAME_OBJECTIVE = 1e-2
 SCATTER = 0.7
 
+MODERATE = 0.3
 COARSE_STEP = 1.4
 COARSE_GAIN = 1.0
 COARSE_PASSES = 6
@@ -147,13 +149,46 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
     first = walk(scattered(walk.problem, number))
     if not np.isfinite(first.value):
         return None
+    minimum = _descend(walk, _coarse(walk, first))
+    revived = revive(walk.problem, minimum.point.x)
+    if revived is None:
+        return minimum
+    again = _descend(walk, _coarse(walk, walk(revived)))
+    return again if again.point.value < minimum.point.value - COARSE_GAIN else minimum
+
+
+def _descend(walk: _Walk, point: Point) -> Minimum:
     return minimise(
         walk,
-        _coarse(walk, first),
+        point,
         tolerance=PROMISED_DECREASE,
         evaluations=lambda: walk.count,
         limit=walk.problem.options.max_evaluations,
     )
+
+
+def revive(problem: Problem, x: Vector) -> Vector | None:
+    """Return the point with every vanished block of Omega made moderate; None if there is none.
+
+    A variance that ran to zero on the way cannot come back by descent, for the objective is flat
+    there: it is believed only where the search from a moderate value ends no better.
+    """
+    boundary = set(at_boundary(problem, x))
+    moved = x.copy()
+    k = len(problem.packing.theta)
+    is_changed = False
+    for block in problem.packing.blocks:
+        size = len(block.parameters)
+        entries = range(k, k + size * (size + 1) // 2)
+        if boundary & {problem.packing.names[e] for e in entries}:
+            is_changed = True
+            for i in range(size):
+                moved[k : k + i] = 0.0
+                moved[k + i] = np.log(MODERATE)
+                k += i + 1
+        else:
+            k = entries.stop
+    return moved if is_changed else None
 
 
 def maximise(problem: Problem, progress: Callable[[int, float], None] | None = None) -> Estimate:
