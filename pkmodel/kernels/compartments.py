@@ -11,7 +11,7 @@ import numpy as np
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
-from pkmodel.kernels.jets import add_scaled, compose, compose_two, length, multiply_add
+from pkmodel.kernels.jets import add_scaled, compose, compose_two, copy, length, multiply_add
 from pkmodel.kernels.subject import LOGNORMAL, NORMAL, Psi, Work
 from pkmodel.kernels.transition import absorption, accumulation, elimination
 from pkmodel.kernels.types import Vector
@@ -71,10 +71,10 @@ def _parameters(
         if p == CL:
             add_scaled(part, 1.0, kappa)
         elif p == V:
-            log_v[:] = part
+            copy(part, log_v)
             add_scaled(part, -1.0, kappa)
         else:
-            lambda_[:] = part
+            copy(part, lambda_)
 
 
 @kernel
@@ -128,7 +128,8 @@ def _propagate(
         if depot != 0.0:
             add_scaled(c[DEPOT_RESPONSE], depot, out[0])
             add_scaled(c[DEPOT_INPUT], depot, out[1])
-    state[:] = out
+    for k in range(state.shape[0]):
+        copy(out[k], state[k])
 
 
 @kernel
@@ -173,16 +174,17 @@ def _steady(
             compose(u, lambda_, n, m, order, factor)
             out[1] = 0.0
             multiply_add(factor, state[1], n, m, order, out[1])
-            state[1] = out[1]
+            copy(out[1], state[1])
             _coefficients(kappa, lambda_, regimen[0], has_depot, n, m, order, c, u, w)
             multiply_add(c[TRANSFER], state[1], n, m, order, state[0])
         accumulation(np.exp(kappa[0]), regimen[0], u[:4])
         compose(u, kappa, n, m, order, factor)
         out[0] = 0.0
         multiply_add(factor, state[0], n, m, order, out[0])
-        state[0] = out[0]
+        copy(out[0], state[0])
     if regimen[6] > 0.5:
-        state += before
+        for k in range(state.shape[0]):
+            add_scaled(before[k], 1.0, state[k])
 
 
 @kernel

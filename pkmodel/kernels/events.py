@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.types import Counts, Vector
+from pkmodel.kernels.types import Byte1, Counts, Float1, Float2, Int1, Long1, Vector
 
 OBSERVE, BOLUS, RESET, STEADY, PASS = 0, 1, 2, 3, 4
 
@@ -46,18 +46,18 @@ class Steps(NamedTuple):
     infusion.
     """
 
-    start: NDArray[np.int64]
-    first: NDArray[np.int64]
-    dt: NDArray[np.float64]
-    rate: NDArray[np.float64]
-    depot: NDArray[np.float64]
-    amount: NDArray[np.float64]
-    kind: NDArray[np.int8]
-    compartment: NDArray[np.int8]
-    row: NDArray[np.int32]
-    at: NDArray[np.int32]
-    steady: NDArray[np.int32]
-    regimen: NDArray[np.float64]
+    start: Long1
+    first: Long1
+    dt: Float1
+    rate: Float1
+    depot: Float1
+    amount: Float1
+    kind: Byte1
+    compartment: Byte1
+    row: Int1
+    at: Int1
+    steady: Int1
+    regimen: Float2
 
 
 @kernel

@@ -124,6 +124,13 @@ def compose_two(u: Vector, x: Vector, y: Vector, n: int, m: int, order: int, out
 
 
 @kernel
+def copy(x: Vector, out: Vector) -> None:
+    """Out = x, by a loop: assignment to a slice compiles the text of its error message."""
+    for p in range(out.size):
+        out[p] = x[p]
+
+
+@kernel
 def add_scaled(x: Vector, factor: float, out: Vector) -> None:
     """Add factor * x to `out`."""
     for p in range(out.size):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.predict import predict_at
 from pkmodel.kernels.residual import CENSORED, IGNORED, censored, quantified, variance
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.types import Four, Six, Vector
@@ -76,10 +76,17 @@ def to_log(work: Work, rows: int, n: int, m: int, order: int) -> None:
 
 @kernel
 def predict_rows(
-    steps: Steps, psi: Psi, rows: Rows, subject: int, eta: Vector, order: int, work: Work
+    predict: int,
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    subject: int,
+    eta: Vector,
+    order: int,
+    work: Work,
 ) -> None:
     """Predict on the scale on which the residual error is defined."""
-    predict_subject(steps, psi, subject, eta, order, work)
+    predict_at(predict, (steps, psi, subject, eta, order, work))
     if rows.is_log:
         count = steps.first[subject + 1] - steps.first[subject]
         to_log(work, count, psi.effects, psi.direction.shape[2], order)
@@ -101,6 +108,7 @@ def row_terms(status: int, y: float, f: float, variances: Four) -> Six:
 
 @kernel
 def conditional(
+    predict: int,
     steps: Steps,
     psi: Psi,
     rows: Rows,
@@ -129,7 +137,7 @@ def conditional(
         Infinite where the model is not defined.
     """
     n = psi.effects
-    predict_rows(steps, psi, rows, subject, eta, 2, work)
+    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
     begin = steps.first[subject]
     count = steps.first[subject + 1] - begin
     precision, sigma, combine = population.precision, population.sigma, rows.combine

@@ -21,6 +21,7 @@ from pkmodel._jit import kernel
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, predict_rows, row_variance
 from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
+from pkmodel.kernels.predict import predict_subject
 from pkmodel.kernels.residual import (
     CENSORED,
     IGNORED,
@@ -108,7 +109,14 @@ def _omega_terms(
 
 @kernel
 def _first_order(
-    steps: Steps, psi: Psi, rows: Rows, population: Population, i: int, work: Work, terms: Terms
+    predict: int,
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    i: int,
+    work: Work,
+    terms: Terms,
 ) -> None:
     """FO: linearised at eta = 0; the mode of the linearised problem stands in for eta*."""
     n = psi.effects
@@ -116,7 +124,7 @@ def _first_order(
     first = steps.first[i]
     count = steps.first[i + 1] - first
     zero = np.zeros(n)
-    predict_rows(steps, psi, rows, i, zero, 2, work)
+    predict_rows(predict, steps, psi, rows, i, zero, 2, work)
     combine, sigma = rows.combine, population.sigma
     r = np.empty((count, 2))
     curvature = population.precision.copy()
@@ -137,7 +145,7 @@ def _first_order(
         return
     inverse = terms.covariance[i]
     invert(lower, n, inverse)
-    eta = np.zeros(n)
+    eta = terms.eta[i]
     solve(lower, n, moment, eta)
     total = population.log_determinant + log_determinant(lower, n)
     for a in range(n):
@@ -174,7 +182,6 @@ def _first_order(
     terms.objective[i] = total
     terms.status[i] = FOUND if np.isfinite(total) else UNDEFINED
     _omega_terms(population, eta, zero, inverse, n, work.matrix, terms.by_omega[i])
-    terms.eta[i] = eta
 
 
 @kernel
@@ -186,6 +193,7 @@ def _row_by_sigma(status: int, y: float, f: float, variances: Four, s: Three) ->
 
 @kernel
 def _conditional(
+    predict: int,
     steps: Steps,
     psi: Psi,
     rows: Rows,
@@ -205,13 +213,15 @@ def _conditional(
     begin = steps.first[i]
     count = steps.first[i + 1] - begin
     eta = terms.eta[i]
-    status, value = find_mode(steps, psi, rows, population, frozen, i, eta, method.tolerance, work)
+    status, value = find_mode(
+        predict, steps, psi, rows, population, frozen, i, eta, method.tolerance, work
+    )
     terms.status[i] = status
     if status == UNDEFINED:
         terms.objective[i] = np.inf
         return
     if is_laplace:
-        predict_rows(steps, psi, rows, i, eta, 3, work)
+        predict_rows(predict, steps, psi, rows, i, eta, 3, work)
 
     sigma, combine = population.sigma, rows.combine
     observed, states, active = rows.y, rows.status, rows.active
@@ -245,7 +255,7 @@ def _conditional(
         terms.objective[i] = np.inf
         return
     if not cholesky(exact, n, exact_lower):
-        exact_lower[:] = lower
+        cholesky(gauss, n, exact_lower)
     inverse = terms.covariance[i]
     invert(lower, n, inverse)
     terms.objective[i] = 2.0 * value + population.log_determinant + log_determinant(lower, n)
@@ -333,7 +343,8 @@ def _conditional(
 
 
 @kernel
-def marginal(
+def _marginal(
+    predict: int,
     steps: Steps,
     psi: Psi,
     rows: Rows,
@@ -343,7 +354,6 @@ def marginal(
     high: int,
     terms: Terms,
 ) -> None:
-    """Objective and exact gradient terms of the subjects low ... high - 1."""
     n = psi.effects
     m = psi.direction.shape[2]
     most = 0
@@ -357,20 +367,25 @@ def marginal(
         terms.by_direction[i] = 0.0
         terms.by_sigma[i] = 0.0
         if method.kind == FO:
-            _first_order(steps, psi, rows, population, i, work, terms)
+            _first_order(predict, steps, psi, rows, population, i, work, terms)
         elif method.interaction:
-            _conditional(steps, psi, rows, population, method, i, nothing, no_slope, work, terms)
+            _conditional(
+                predict, steps, psi, rows, population, method, i, nothing, no_slope, work, terms
+            )
         else:
             count = steps.first[i + 1] - steps.first[i]
-            predict_rows(steps, psi, rows, i, zero, 2, work)
+            predict_rows(predict, steps, psi, rows, i, zero, 2, work)
             frozen = work.f[:count].copy()
             frozen1 = work.f1[:count].copy()
-            _conditional(steps, psi, rows, population, method, i, frozen, frozen1, work, terms)
+            _conditional(
+                predict, steps, psi, rows, population, method, i, frozen, frozen1, work, terms
+            )
 
 
 @kernel
-def predictions(steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector) -> None:
-    """Predict on the residual scale, with slopes in the directions, at given effects."""
+def _predictions(
+    predict: int, steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector
+) -> None:
     n = psi.effects
     m = psi.direction.shape[2]
     most = 0
@@ -378,9 +393,29 @@ def predictions(steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: 
         most = max(most, steps.first[i + 1] - steps.first[i])
     work = make_work(most, n, m)
     for i in range(steps.start.size - 1):
-        predict_rows(steps, psi, rows, i, eta[i], 2, work)
+        predict_rows(predict, steps, psi, rows, i, eta[i], 2, work)
         first = steps.first[i]
         for j in range(steps.first[i + 1] - first):
             f[first + j] = work.f[j]
             for z in range(m):
                 f1[first + j, z] = work.f1[j, z]
+
+
+def marginal(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    method: Method,
+    low: int,
+    high: int,
+    terms: Terms,
+) -> None:
+    """Objective and exact gradient terms of the subjects low ... high - 1."""
+    address = predict_subject.address
+    _marginal(address, steps, psi, rows, population, method, low, high, terms)
+
+
+def predictions(steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector) -> None:
+    """Predict on the residual scale, with slopes in the directions, at given effects."""
+    _predictions(predict_subject.address, steps, psi, rows, eta, f, f1)

@@ -18,6 +18,7 @@ LONGEST_STEP = 2.0
 
 @kernel
 def newton(
+    predict: int,
     steps: Steps,
     psi: Psi,
     rows: Rows,
@@ -45,7 +46,7 @@ def newton(
     gradient, step, trial = work.vector[0], work.vector[1], work.vector[2]
     exact, gauss, lower = work.matrix[0], work.matrix[1], work.matrix[2]
     value = conditional(
-        steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
+        predict, steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
     )
     if not np.isfinite(value):
         return UNDEFINED, value
@@ -70,7 +71,18 @@ def newton(
             for a in range(n):
                 trial[a] = eta[a] - fraction * step[a]
             new = conditional(
-                steps, psi, rows, population, frozen, subject, trial, work, gradient, exact, gauss
+                predict,
+                steps,
+                psi,
+                rows,
+                population,
+                frozen,
+                subject,
+                trial,
+                work,
+                gradient,
+                exact,
+                gauss,
             )
             if new <= value - 1e-4 * fraction * decrement + slack:
                 has_fallen = True
@@ -78,7 +90,18 @@ def newton(
             fraction *= 0.5
         if not has_fallen:
             conditional(
-                steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
+                predict,
+                steps,
+                psi,
+                rows,
+                population,
+                frozen,
+                subject,
+                eta,
+                work,
+                gradient,
+                exact,
+                gauss,
             )
             return (FOUND if is_minimum and decrement < 1e-9 else NOT_CONVERGED), value
         value = new
@@ -89,6 +112,7 @@ def newton(
 
 @kernel
 def find_mode(
+    predict: int,
     steps: Steps,
     psi: Psi,
     rows: Rows,
@@ -107,7 +131,9 @@ def find_mode(
     value : float
     """
     n = eta.size
-    status, value = newton(steps, psi, rows, population, frozen, subject, eta, tolerance, work)
+    status, value = newton(
+        predict, steps, psi, rows, population, frozen, subject, eta, tolerance, work
+    )
     if status == FOUND:
         return status, value
     trial = work.vector[6][:n]
@@ -118,14 +144,26 @@ def find_mode(
             sign = 1.0 if attempt % 2 == 1 else -1.0
             trial[a] = sign * np.sqrt(population.omega[a, a])
         other, other_value = newton(
-            steps, psi, rows, population, frozen, subject, trial, tolerance, work
+            predict, steps, psi, rows, population, frozen, subject, trial, tolerance, work
         )
         if other == FOUND:
-            eta[:] = trial
+            for a in range(n):
+                eta[a] = trial[a]
             return other, other_value
     if status == NOT_CONVERGED:
         gradient, exact, gauss = work.vector[0], work.matrix[0], work.matrix[1]
         conditional(
-            steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
+            predict,
+            steps,
+            psi,
+            rows,
+            population,
+            frozen,
+            subject,
+            eta,
+            work,
+            gradient,
+            exact,
+            gauss,
         )
     return status, value

@@ -42,12 +42,12 @@ def solve(lower: Vector, n: int, b: Vector, x: Vector) -> None:
 
 @kernel
 def invert(lower: Vector, n: int, inverse: Vector) -> None:
-    """Inverse of lower lower'."""
+    """Inverse of lower lower', whose columns are its rows."""
     unit = np.zeros(n)
     for j in range(n):
         unit[:] = 0.0
         unit[j] = 1.0
-        solve(lower, n, unit, inverse[:, j])
+        solve(lower, n, unit, inverse[j])
 
 
 @kernel

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
+from pkmodel.kernels.types import Float1, Float2, Float3, Float4, Int1, Long1
 
 LOGNORMAL, NORMAL, LOGITNORMAL = 0, 1, 2
 
@@ -41,11 +41,11 @@ class Psi(NamedTuple):
     structure: int
     scale: float
     is_plain: bool
-    distribution: NDArray[np.int64]
-    order: NDArray[np.int64]
-    segment: NDArray[np.int32]
-    typical: NDArray[np.float64]
-    direction: NDArray[np.float64]
+    distribution: Long1
+    order: Long1
+    segment: Int1
+    typical: Float2
+    direction: Float3
     effects: int
 
 
@@ -63,13 +63,13 @@ class Work(NamedTuple):
         Scratch.
     """
 
-    f: NDArray[np.float64]
-    f1: NDArray[np.float64]
-    f2: NDArray[np.float64]
-    f3: NDArray[np.float64]
-    rows: NDArray[np.float64]
-    matrix: NDArray[np.float64]
-    vector: NDArray[np.float64]
+    f: Float1
+    f1: Float2
+    f2: Float3
+    f3: Float4
+    rows: Float2
+    matrix: Float3
+    vector: Float2
 
 
 @kernel
