@@ -8,6 +8,8 @@ costs far more than the kernels themselves. Therefore
 - a kernel that kernels call has no entrance and is not stored (`Kernel.linked`); one called from
   Python has, and is stored with all that it calls (`Kernel.entrance`);
 - constants are passed like any other number;
+- a kernel that allocates nothing is compiled without reference counts, which at every call would
+  touch each array of each record (`allocating_kernel` for the others);
 - the large prediction kernel is called by its address and linked nowhere (`at_address`);
 - optimisation stays at the first level, without vectorised loops: these kernels' loops are short,
   and the machine code is as fast.
@@ -68,9 +70,14 @@ def is_cold() -> bool:
 class Kernel[**Arguments, Result]:
     """A compiled function of numbers, arrays and records of them; it releases the GIL."""
 
-    def __init__(self, function: Callable[Arguments, Result]) -> None:
+    def __init__(self, function: Callable[Arguments, Result], *, allocates: bool) -> None:
         functools.update_wrapper(self, function)
-        options = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+        options = {
+            "error_model": "numpy",
+            "nogil": True,
+            "no_cfunc_wrapper": True,
+            "_nrt": allocates,
+        }
         self.linked = numba.njit(function, no_cpython_wrapper=True, **options)
         find_version = self.linked.get_call_template
         self.linked.get_call_template = lambda args, kws: find_version(
@@ -154,5 +161,12 @@ def _type_of_kernel(value: Kernel[..., object], _context: object) -> object:
 
 
 def kernel[**Arguments, Result](function: Callable[Arguments, Result]) -> Kernel[Arguments, Result]:
-    """Make a kernel of a function."""
-    return Kernel(function)
+    """Make a kernel that allocates nothing itself, and so counts no references."""
+    return Kernel(function, allocates=False)
+
+
+def allocating_kernel[**Arguments, Result](
+    function: Callable[Arguments, Result],
+) -> Kernel[Arguments, Result]:
+    """Make a kernel that may allocate arrays."""
+    return Kernel(function, allocates=True)

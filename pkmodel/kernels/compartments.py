@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pkmodel._jit import kernel
+from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
 from pkmodel.kernels.jets import add_scaled, compose, compose_two, copy, length, multiply_add
 from pkmodel.kernels.subject import LOGNORMAL, NORMAL, Psi, Work
@@ -40,7 +40,7 @@ def _log_parameter(distribution: int, value: float, u: Vector) -> None:
         u[3] = u[2] * (1.0 - 2.0 * p)
 
 
-@kernel
+@allocating_kernel
 def _parameters(
     psi: Psi,
     segment: int,
@@ -132,7 +132,7 @@ def _propagate(
         copy(out[k], state[k])
 
 
-@kernel
+@allocating_kernel
 def _steady(
     state: Vector,
     kappa: Vector,
@@ -222,7 +222,7 @@ def _observe(
                     work.f3[j, a, b, c] = out[third + (a * n + b) * m + c]
 
 
-@kernel
+@allocating_kernel
 def predict_general(
     steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, work: Work
 ) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel._jit import kernel
+from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.types import Byte1, Counts, Float1, Float2, Int1, Long1, Vector
 
 OBSERVE, BOLUS, RESET, STEADY, PASS = 0, 1, 2, 3, 4
@@ -252,7 +252,7 @@ def _dose(
         n_train[0] += 1
 
 
-@kernel
+@allocating_kernel
 def expand(
     table: Table,
     subject: int,
@@ -323,7 +323,7 @@ def expand(
     return step, regimen_index
 
 
-@kernel
+@allocating_kernel
 def _count_all(table: Table, sizes: Counts) -> None:
     size = np.zeros(3, dtype=np.int64)
     for i in range(table.start.size - 1):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel._jit import kernel
+from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, predict_rows, row_variance
 from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
@@ -107,7 +107,7 @@ def _omega_terms(
             out[a, b] = total
 
 
-@kernel
+@allocating_kernel
 def _first_order(
     predict: int,
     steps: Steps,
@@ -262,9 +262,9 @@ def _conditional(
 
     by_curvature, projected, q = work.vector[3], work.vector[4], work.vector[5]
     by_curvature[:] = 0.0
-    by_variance = np.zeros(frozen.size)
-    variance_mode = np.zeros((frozen.size, n))
-    sigma_mode = np.zeros((3, n))
+    by_variance, sigma_mode = work.by_variance, work.by_sigma
+    for k in range(3):
+        sigma_mode[k] = 0.0
     for j in range(count):
         state = states[begin + j]
         if state == IGNORED:
@@ -310,9 +310,9 @@ def _conditional(
             else:
                 part = moved[0] + moved[3] * leverage
             if is_frozen:
-                by_variance[j] = part
+                by_variance[j, 0] = part
                 for a in range(n):
-                    variance_mode[j, a] = 0.5 * moved[1] * first[j, a]
+                    by_variance[j, 1 + a] = 0.5 * moved[1] * first[j, a]
             else:
                 by_sigma[k] += part
                 for a in range(n):
@@ -328,9 +328,11 @@ def _conditional(
         for a in range(n):
             by_sigma[k] -= sigma_mode[k, a] * q[a]
     for j in range(frozen.size):
-        part = by_variance[j]
+        if states[begin + j] == IGNORED:
+            continue
+        part = by_variance[j, 0]
         for a in range(n):
-            part -= variance_mode[j, a] * q[a]
+            part -= by_variance[j, 1 + a] * q[a]
         slope = variance(combine, sigma, frozen[j])[1]
         for z in range(m):
             by_direction[z] += part * slope * frozen1[j, z]
@@ -342,7 +344,7 @@ def _conditional(
         terms.status[i] = UNDEFINED
 
 
-@kernel
+@allocating_kernel
 def _marginal(
     predict: int,
     steps: Steps,

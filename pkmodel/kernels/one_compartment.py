@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pkmodel._jit import kernel
+from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.transition import accumulation, elimination_values
@@ -30,7 +30,7 @@ def _propagate(a: Four, rate: float, dt: float, input_: float) -> Four:
     )
 
 
-@kernel
+@allocating_kernel
 def _steady(before: Four, rate: float, regimen: Vector) -> Four:
     """Return the amount at the steady state of a regimen, just before its next dose."""
     if regimen[7] > 0.5:

@@ -27,7 +27,7 @@ def cholesky(a: Vector, n: int, lower: Vector) -> bool:
 
 @kernel
 def solve(lower: Vector, n: int, b: Vector, x: Vector) -> None:
-    """Solve lower lower' x = b."""
+    """Solve lower lower' x = b; x may be b."""
     for i in range(n):
         total = b[i]
         for k in range(i):
@@ -43,11 +43,10 @@ def solve(lower: Vector, n: int, b: Vector, x: Vector) -> None:
 @kernel
 def invert(lower: Vector, n: int, inverse: Vector) -> None:
     """Inverse of lower lower', whose columns are its rows."""
-    unit = np.zeros(n)
     for j in range(n):
-        unit[:] = 0.0
-        unit[j] = 1.0
-        solve(lower, n, unit, inverse[j])
+        inverse[j] = 0.0
+        inverse[j, j] = 1.0
+        solve(lower, n, inverse[j], inverse[j])
 
 
 @kernel

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pkmodel._jit import kernel
+from pkmodel._jit import allocating_kernel
 from pkmodel.kernels.types import Float1, Float2, Float3, Float4, Int1, Long1
 
 LOGNORMAL, NORMAL, LOGITNORMAL = 0, 1, 2
@@ -58,6 +58,10 @@ class Work(NamedTuple):
         Predictions and their derivatives in the directions.
     rows : array (observations, 5)
         Likelihood terms of the rows: three derivatives of rho, weight and its slope.
+    by_variance : array (observations, 1 + effects)
+        Derivative of the objective in the variance of each row, at the mode and by the mode.
+    by_sigma : array (3, effects)
+        Derivatives of the gradient in the effects in the residual coefficients.
     matrix : array (8, m, m)
     vector : array (8, m)
         Scratch.
@@ -68,11 +72,13 @@ class Work(NamedTuple):
     f2: Float3
     f3: Float4
     rows: Float2
+    by_variance: Float2
+    by_sigma: Float2
     matrix: Float3
     vector: Float2
 
 
-@kernel
+@allocating_kernel
 def make_work(observations: int, effects: int, directions: int) -> Work:
     """Allocate room for the largest subject."""
     return Work(
@@ -81,6 +87,8 @@ def make_work(observations: int, effects: int, directions: int) -> Work:
         np.zeros((observations, effects, directions)),
         np.zeros((observations, effects, effects, directions)),
         np.zeros((observations, 5)),
+        np.zeros((observations, 1 + effects)),
+        np.zeros((3, effects)),
         np.zeros((8, directions, directions)),
         np.zeros((8, directions)),
     )

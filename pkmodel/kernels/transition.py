@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pkmodel._jit import kernel
+from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.types import Eight, Vector
 
 SERIES_BELOW = 0.1
@@ -99,7 +99,7 @@ def accumulation(rate: float, interval: float, out: Vector) -> None:
     out[3] = y * (s1 + y * (3.0 * s2 + y * s3))
 
 
-@kernel
+@allocating_kernel
 def _close_differences(x: float, w: float, zero: bool, top: int, h: Vector) -> None:
     """Divided differences exp[(0,) x^i, w^j], i + j <= top, by the series around their middle."""
     low = min(x, w)
@@ -178,7 +178,7 @@ def _edge_with_zero(x: float, top: int, along: int, h: Vector, g: Vector) -> Non
             g[0, i] = (h[0, i] - g[0, i - 1]) / x
 
 
-@kernel
+@allocating_kernel
 def differences_with_zero(x: float, w: float, top: int, h: Vector, g: Vector) -> None:
     """Divided differences exp[0, x^i, w^j] for i + j <= top, given the table `h` without 0."""
     apart = max(abs(x - w), abs(x), abs(w))
@@ -249,7 +249,7 @@ def _in_log_rates(x: float, w: float, table: Vector, factor: float, out: Vector)
     out[9] = c * (g + 3.0 * l1 + 3.0 * l2 + l3)
 
 
-@kernel
+@allocating_kernel
 def absorption(ka: float, rate: float, dt: float, transfer: Vector, response: Vector) -> None:
     """Depot-to-central transfer and central response to unit input into the depot.
 
