@@ -16,7 +16,13 @@ from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
-from pkmodel.estimate.maximum_likelihood import Estimate, decrease_inside, maximise, polish
+from pkmodel.estimate.maximum_likelihood import (
+    Estimate,
+    decrease_inside,
+    is_defined_near,
+    maximise,
+    polish,
+)
 from pkmodel.models.model import Model, Options
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
@@ -80,7 +86,7 @@ def fit(
         raise FitError("every theta, omega and sigma is fixed: nothing to fit; evaluate instead")
     say = progress or (lambda text: None)
     say("preparing the kernels (compiled once per machine, some 20 s the first time)")
-    _check_start(problem)
+    _check_start(problem, can_move=True)
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
     estimate = maximise(problem, lambda n, value: say(f"evaluation {n}: objective {value:.3f}"))
@@ -89,7 +95,10 @@ def fit(
     uncertainty = None
     if options.covariance != "none" and np.isfinite(estimate.final.objective):
         say("standard errors")
-        estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
+        try:
+            estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
+        except KeyboardInterrupt:
+            estimate = replace(estimate, ending="interrupted")
     seconds["covariance"] = time.perf_counter() - mark
     seconds["total"] = time.perf_counter() - begin
     status = _status(problem, estimate, uncertainty)
@@ -119,7 +128,7 @@ def evaluate(
     begin = time.perf_counter()
     options = _options(model, method, None, 1, False)
     title, problem, seconds = _prepare(model, data, options, threads)
-    _check_start(problem)
+    _check_start(problem, can_move=False)
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     x = problem.packing.initial()
     final = problem.evaluate(x, tolerance=TIGHT)
@@ -182,12 +191,13 @@ def _prepare(
     return title, problem, {"read": time.perf_counter() - begin}
 
 
-def _check_start(problem: Problem) -> None:
+def _check_start(problem: Problem, *, can_move: bool) -> None:
     """Refuse initial values at which the model is not defined, saying where."""
-    first = problem.evaluate(problem.packing.initial())
+    x = problem.packing.initial()
+    first = problem.evaluate(x)
     if np.isfinite(first.objective):
         return
-    mu, _ = problem.typical(problem.packing.unpack(problem.packing.initial()).theta)
+    mu, _ = problem.typical(problem.packing.unpack(x).theta)
     for p, name in enumerate(problem.structure.parameters):
         bad = np.flatnonzero(~np.isfinite(mu[:, p]))
         if bad.size:
@@ -199,6 +209,8 @@ def _check_start(problem: Problem) -> None:
                 f"{bad.size - 1} others; a {problem.model.distribution.get(name, 'lognormal')} "
                 "parameter must be in its range: check [theta] and the covariates"
             )
+    if can_move and is_defined_near(problem, x):
+        return
     failed = problem.dataset.ids[~np.isfinite(first.terms.objective)]
     listed = ", ".join(str(v) for v in failed[:10])
     raise FitError(
@@ -235,7 +247,7 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
     if abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED
     if uncertainty is not None and not uncertainty.boundary:
-        scale = np.sqrt(np.abs(np.diag(uncertainty.hessian)))
+        scale = np.sqrt(np.maximum(np.abs(np.diag(uncertainty.hessian)), 1e-12))
         values = np.linalg.eigvalsh(uncertainty.hessian / np.outer(scale, scale))
         if values[0] < -1e-4:
             return Status.SADDLE

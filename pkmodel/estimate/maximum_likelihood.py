@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -126,11 +126,13 @@ def _coarse(walk: _Walk, point: Point) -> Point:
     """Move to the right order of magnitude, one coordinate at a time, downhill.
 
     A start whose residual error is ten times too small would else be answered by variances and
-    parameters that run away before the residual error can grow.
+    parameters that run away before the residual error can grow. Thetas move first: a residual
+    error that grows to cover wrong thetas hides them for good.
     """
+    is_theta = np.arange(point.x.size) < len(walk.problem.packing.theta)
     for _ in range(COARSE_PASSES):
         before = point
-        for k in np.argsort(-np.abs(point.gradient)):
+        for k in np.lexsort((-np.abs(point.gradient), ~is_theta)):
             while True:
                 x = point.x.copy()
                 x[k] -= COARSE_STEP * np.sign(point.gradient[k])
@@ -143,11 +145,25 @@ def _coarse(walk: _Walk, point: Point) -> Point:
     return point
 
 
+def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
+    """Yield `x`, then the same with ever larger residual errors."""
+    for number in range(COARSE_PASSES):
+        moved = x.copy()
+        moved[x.size - len(problem.packing.sigma) :] += number * COARSE_STEP
+        yield moved
+
+
+def is_defined_near(problem: Problem, x: Vector) -> bool:
+    """Tell whether the likelihood is defined at `x`, if need be with a larger residual error."""
+    return any(np.isfinite(problem.evaluate(y).objective) for y in _growing_error(problem, x))
+
+
 def _one_start(walk: _Walk, number: int) -> Minimum | None:
     """Run one start; None where its first point is not defined."""
     walk.begin(number)
-    first = walk(scattered(walk.problem, number))
-    if not np.isfinite(first.value):
+    tried = (walk(x) for x in _growing_error(walk.problem, scattered(walk.problem, number)))
+    first = next((point for point in tried if np.isfinite(point.value)), None)
+    if first is None:
         return None
     minimum = _descend(walk, _coarse(walk, first))
     revived = revive(walk.problem, minimum.point.x)

@@ -33,7 +33,8 @@ def newton(
 
     Converged where the Newton decrement g' H^-1 g, in units of the log likelihood, is below
     `tolerance` and the exact Hessian H is positive definite. Steps use H, else the Gauss-Newton
-    matrix; each is capped, and halved until the objective falls.
+    matrix, else, where one row outweighs all others beyond the digits of a number, its diagonal.
+    Each step is capped, and halved until the objective falls.
 
     Returns
     -------
@@ -53,7 +54,9 @@ def newton(
     for _ in range(MAXIMUM_ITERATIONS):
         is_minimum = cholesky(exact, n, lower)
         if not is_minimum and not cholesky(gauss, n, lower):
-            return UNDEFINED, value
+            lower[:] = 0.0
+            for a in range(n):
+                lower[a, a] = np.sqrt(gauss[a, a])
         solve(lower, n, gradient, step)
         decrement = 0.0
         longest = 0.0
