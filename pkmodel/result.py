@@ -290,6 +290,10 @@ class Fit:
             "interaction": self.method in ("focei", "laplace")
             and self.options.interaction is not False,
             "structure": self.structure,
+            "distribution": {
+                p: self.model.distribution.get(p, "lognormal")
+                for p in self.problem.structure.parameters
+            },
             "seed": self.options.seed,
             "threads": self.problem.threads,
             "data_sha256": self.problem.dataset.sha256,

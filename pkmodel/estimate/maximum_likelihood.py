@@ -184,7 +184,7 @@ def _descend(walk: _Walk, point: Point) -> Minimum:
 
 
 def revive(problem: Problem, x: Vector) -> Vector | None:
-    """Return the point with every vanished block of Omega made moderate; None if there is none.
+    """Return the point with every vanished variance made moderate; None if there is none.
 
     A variance that ran to zero on the way cannot come back by descent, for the objective is flat
     there: it is believed only where the search from a moderate value ends no better.
@@ -204,6 +204,10 @@ def revive(problem: Problem, x: Vector) -> Vector | None:
                 k += i + 1
         else:
             k = entries.stop
+    for place in range(k, x.size):
+        if problem.packing.names[place] in boundary:
+            is_changed = True
+            moved[place] = problem.packing.initial()[place]
     return moved if is_changed else None
 
 
