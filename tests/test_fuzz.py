@@ -30,7 +30,7 @@ SECONDS = 20.0
 MEMORY = 6 * 2**30
 PLACE = re.compile(
     r"line \d|column|covariate|subject|\[\w+|at end of document|title:|no such file|no rows?"
-    r"|is empty|in UTF-|parquet|is a directory|unknown key",
+    r"|is empty|in UTF-|parquet|is a folder|unknown key",
     re.IGNORECASE,
 )
 
