@@ -24,6 +24,9 @@ from click.testing import CliRunner, Result
 from pkmodel.cli import main
 from pkmodel.result import FILES
 
+pytestmark = pytest.mark.slow
+
+
 SEED = 20
 CHUNKS = 8
 SECONDS = 20.0

@@ -17,6 +17,9 @@ from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Th
 from pkmodel.result import Fit
 from simulation import BOLUS, INFUSION, ORAL, Design, make_design, simulate
 
+pytestmark = pytest.mark.slow
+
+
 IV, PO = "one_compartment", "one_compartment_oral"
 
 
