@@ -450,7 +450,7 @@ BROKEN_TOML = [
     ("additive = 1", "additive = " + "[" * 5000, "nested too deeply"),
     ("additive = 1", "additive = " + "{a=" * 3000, "nested too deeply"),
     ("additive = 1", "a." * 4000 + "a = 1", "[residual]: unknown key a"),
-    ("additive = 1", "a." * 6000 + "a = 1", "a line of 12005 characters; at most 10000"),
+    ("additive = 1", "a." * 6000 + "a = 1", "has 12005 characters; at most 10000"),
     ("additive = 1", 'x = """', "not valid TOML"),
     ("additive = 1", "additive = 1\x00", "not valid TOML"),
 ]

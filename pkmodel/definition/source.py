@@ -84,10 +84,10 @@ def _read_text(path: Path) -> str:
 
 def parse_document(text: str, source: str) -> dict[str, Any]:
     """Parse TOML text; `source` names it in messages."""
-    longest = max((len(line) for line in text.split("\n")), default=0)
-    if longest > MAX_LINE:
-        message = f"a line of {longest} characters; at most {MAX_LINE} are read"
-        raise ModelError(message, source)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MAX_LINE:
+            message = f"line {number} has {len(line)} characters; at most {MAX_LINE} are read"
+            raise ModelError(message, source)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
