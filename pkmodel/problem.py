@@ -43,13 +43,18 @@ def has_interaction(options: Options) -> bool:
     return options.method != "foce"
 
 
+def first_rows(dataset: Dataset) -> NDArray[np.int64]:
+    """First row of each subject, and one past the last row."""
+    return np.searchsorted(dataset.subject, np.arange(dataset.n_subjects + 1))
+
+
 def compile_records(dataset: Dataset, structure: Structure) -> Steps:
     """Compile a data set's events for a structural model."""
     cmt = np.where(dataset.cmt > 0, dataset.cmt, structure.default_dose)
     is_oral = len(structure.compartments) > 1
     depot = (cmt == 1) if is_oral else np.zeros(cmt.size, dtype=bool)
     table = Table(
-        start=np.searchsorted(dataset.subject, np.arange(dataset.n_subjects + 1)),
+        start=first_rows(dataset),
         time=dataset.time,
         amount=np.nan_to_num(dataset.amt),
         rate=np.nan_to_num(dataset.rate),
@@ -90,7 +95,14 @@ def predict(
         Only where asked for.
     """
     spec = STRUCTURES[structure]
-    steps = compile_records(dataset, spec)
+    f, slope = _predict(dataset, spec, compile_records(dataset, spec), parameters)
+    return (f, slope) if derivatives else f
+
+
+def _predict(
+    dataset: Dataset, spec: Structure, steps: Steps, parameters: Mapping[str, float | Vector]
+) -> tuple[Vector, Vector]:
+    """Predict along compiled steps; return also the slopes in the log parameters."""
     n = dataset.n_subjects
     is_constant = all(np.ndim(parameters[p]) == 0 for p in spec.parameters)
     rows = n if is_constant else dataset.time.size
@@ -113,7 +125,7 @@ def predict(
     f = np.zeros(dataset.n_observations)
     f1 = np.zeros((dataset.n_observations, count))
     predictions(steps, psi, plain, np.zeros((n, 0)), f, f1)
-    return (f, f1) if derivatives else f
+    return f, f1
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,7 @@ class Problem:
         self.options = options
         self.threads = threads
         self.structure = STRUCTURES[model.structure]
+        self.start = first_rows(dataset)
         self.theta_names = tuple(t.name for t in model.theta)
         formulas = {
             p: parse_formula(model.parameters[p], f"[model.parameters] {p}")
@@ -176,7 +189,6 @@ class Problem:
         self.packing = Packing(model, occasions)
         self.effects = self.packing.effects
         self.steps = compile_records(dataset, self.structure)
-        self.start = np.searchsorted(dataset.subject, np.arange(dataset.n_subjects + 1))
         self.rows = self._make_rows()
         self.varies = has_occasions or self._covariates_vary()
         self._bind(formulas)
@@ -202,8 +214,7 @@ class Problem:
     def _number_occasions(self) -> NDArray[np.int64]:
         """Count the occasions of each subject 1, 2, ... in order of appearance."""
         out = np.zeros(self.dataset.occ.size, dtype=np.int64)
-        bounds = np.searchsorted(self.dataset.subject, np.arange(self.dataset.n_subjects + 1))
-        for low, high in pairwise(bounds):
+        for low, high in pairwise(self.start):
             known = {int(v): k for k, v in enumerate(dict.fromkeys(self.dataset.occ[low:high]), 1)}
             out[low:high] = [known[int(v)] for v in self.dataset.occ[low:high]]
         return out
@@ -289,8 +300,8 @@ class Problem:
         if "additive" in names:
             return
         parameters = {p: np.exp(-30.0) if p == "CL" else 1.0 for p in self.structure.parameters}
-        f = predict(self.dataset, self.structure.name, parameters)
-        bad = np.flatnonzero(np.asarray(f) <= 0.0)
+        f, _ = _predict(self.dataset, self.structure, self.steps, parameters)
+        bad = np.flatnonzero(f <= 0.0)
         if bad.size:
             raise DataError(
                 [
