@@ -62,11 +62,6 @@ def _cache_folder() -> Path:
 CACHE = _cache_folder()
 
 
-def is_cold() -> bool:
-    """Tell whether no kernel has been compiled into the cache yet."""
-    return not any(CACHE.rglob("*.nbi"))
-
-
 class Kernel[**Arguments, Result]:
     """A compiled function of numbers, arrays and records of them; it releases the GIL."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.models.model import Model, OmegaBlock, Theta
+from pkmodel.models.model import Model, Theta
 
 Vector = NDArray[np.float64]
 
@@ -75,11 +75,6 @@ def _from_free(theta: Theta, x: float) -> tuple[float, float]:
     return x * _scale(theta), _scale(theta)
 
 
-def is_free(block: OmegaBlock) -> bool:
-    """Tell whether a block of Omega is estimated."""
-    return not block.fixed
-
-
 class Packing:
     """Positions and transformations of the free parameters of a model.
 
@@ -96,7 +91,7 @@ class Packing:
         self.effects = list_effects(model, occasions)
         self.theta = [i for i, t in enumerate(model.theta) if not t.fixed]
         self.sigma = [i for i, s in enumerate(model.residual.sigmas) if not s.fixed]
-        self.blocks = [b for b in model.omega if is_free(b)]
+        self.blocks = [b for b in model.omega if not b.fixed]
         self.names = self._names()
         self.size = len(self.names)
         self._places = self._block_places()
@@ -173,7 +168,7 @@ class Packing:
         factors = iter(self._factors(x))
         matrices = []
         for block in self.model.omega:
-            if is_free(block):
+            if not block.fixed:
                 lower = next(factors)
                 matrices.append(lower @ lower.T)
             else:
@@ -206,7 +201,7 @@ class Packing:
         k = len(self.theta)
         factors = iter(self._factors(x))
         for number, block in enumerate(self.model.omega):
-            if not is_free(block):
+            if block.fixed:
                 continue
             lower = next(factors)
             inner = sum(omega[:, p[:, None], p[None, :]] for p in self._places[number])

@@ -111,7 +111,6 @@ def _predict(
     )
     count = len(spec.parameters)
     psi = Psi(
-        structure=spec.code,
         scale=dataset.units.scale,
         is_plain=is_constant and spec.code == 0,
         distribution=np.zeros(count, dtype=np.int64),
@@ -367,7 +366,6 @@ class Problem:
             and bool(np.all(self._distribution == LOGNORMAL))
         )
         return Psi(
-            structure=self.structure.code,
             scale=self.dataset.units.scale,
             is_plain=is_plain,
             distribution=self._distribution,

@@ -21,8 +21,6 @@ class Psi(NamedTuple):
 
     Attributes
     ----------
-    structure : int
-        Code of the structural model.
     scale : float
         Concentration per amount / volume.
     is_plain : bool
@@ -38,7 +36,6 @@ class Psi(NamedTuple):
         The first directions, which are random effects.
     """
 
-    structure: int
     scale: float
     is_plain: bool
     distribution: Long1
