@@ -19,7 +19,6 @@ from pkmodel.estimate.covariance import Covariance, covariance
 from pkmodel.estimate.maximum_likelihood import (
     Estimate,
     decrease_inside,
-    is_defined_near,
     maximise,
     polish,
 )
@@ -86,10 +85,13 @@ def fit(
         raise FitError("every theta, omega and sigma is fixed: nothing to fit; evaluate instead")
     say = progress or (lambda text: None)
     say("preparing the kernels (compiled once per machine, some 20 s the first time)")
-    _check_start(problem, can_move=True)
+    _check_typical(problem)
+    problem.load()
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
     estimate = maximise(problem, lambda n, value: say(f"evaluation {n}: objective {value:.3f}"))
+    if estimate is None:
+        raise _undefined(problem)
     seconds["optimise"] = time.perf_counter() - mark
     mark = time.perf_counter()
     uncertainty = None
@@ -128,10 +130,13 @@ def evaluate(
     begin = time.perf_counter()
     options = _options(model, method, None, 1, False)
     title, problem, seconds = _prepare(model, data, options, threads)
-    _check_start(problem, can_move=False)
+    _check_typical(problem)
+    problem.load()
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     x = problem.packing.initial()
     final = problem.evaluate(x, tolerance=TIGHT)
+    if not np.isfinite(final.objective):
+        raise _undefined(problem)
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
@@ -191,13 +196,9 @@ def _prepare(
     return title, problem, {"read": time.perf_counter() - begin}
 
 
-def _check_start(problem: Problem, *, can_move: bool) -> None:
-    """Refuse initial values at which the model is not defined, saying where."""
-    x = problem.packing.initial()
-    first = problem.evaluate(x)
-    if np.isfinite(first.objective):
-        return
-    mu, _ = problem.typical(problem.packing.unpack(x).theta)
+def _check_typical(problem: Problem) -> None:
+    """Refuse initial values at which a formula has no valid value, saying where."""
+    mu, _ = problem.typical(problem.packing.unpack(problem.packing.initial()).theta)
     for p, name in enumerate(problem.structure.parameters):
         bad = np.flatnonzero(~np.isfinite(mu[:, p]))
         if bad.size:
@@ -209,11 +210,14 @@ def _check_start(problem: Problem, *, can_move: bool) -> None:
                 f"{bad.size - 1} others; a {problem.model.distribution.get(name, 'lognormal')} "
                 "parameter must be in its range: check [theta] and the covariates"
             )
-    if can_move and is_defined_near(problem, x):
-        return
+
+
+def _undefined(problem: Problem) -> FitError:
+    """Say for which subjects the likelihood is not defined at the initial values."""
+    first = problem.evaluate(problem.packing.initial())
     failed = problem.dataset.ids[~np.isfinite(first.terms.objective)]
     listed = ", ".join(str(v) for v in failed[:10])
-    raise FitError(
+    return FitError(
         f"the likelihood of {failed.size} subjects is not defined at the initial values "
         f"(subjects {listed}{' ...' if failed.size > 10 else ''}): check [theta], [omega] and "
         "[residual] against the units of the data"

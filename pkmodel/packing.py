@@ -75,6 +75,23 @@ def _from_free(theta: Theta, x: float) -> tuple[float, float]:
     return x * _scale(theta), _scale(theta)
 
 
+def pack_factor(lower: Vector) -> Vector:
+    """Pack a Cholesky factor row by row, the diagonal as logarithms."""
+    packed = lower[np.tril_indices(len(lower))]
+    ends = np.cumsum(np.arange(1, len(lower) + 1)) - 1
+    packed[ends] = np.log(packed[ends])
+    return np.asarray(packed)
+
+
+def unpack_factor(packed: Vector, size: int) -> Vector:
+    """Undo `pack_factor`."""
+    lower = np.zeros((size, size))
+    lower[np.tril_indices(size)] = packed
+    diagonal = np.arange(size)
+    lower[diagonal, diagonal] = np.exp(lower[diagonal, diagonal])
+    return lower
+
+
 class Packing:
     """Positions and transformations of the free parameters of a model.
 
@@ -94,6 +111,9 @@ class Packing:
         self.blocks = [b for b in model.omega if not b.fixed]
         self.names = self._names()
         self.size = len(self.names)
+        self.theta_part = slice(0, len(self.theta))
+        self.block_parts = self._block_parts()
+        self.sigma_part = slice(self.size - len(self.sigma), self.size)
         self._places = self._block_places()
 
     def _names(self) -> tuple[str, ...]:
@@ -105,6 +125,21 @@ class Packing:
                 names.append(f"{label} {p}")
         names += [f"sigma {self.model.residual.sigmas[i].name}" for i in self.sigma]
         return tuple(names)
+
+    def _block_parts(self) -> list[slice]:
+        """Where each free block stands in the packed vector."""
+        parts = []
+        end = len(self.theta)
+        for block in self.blocks:
+            size = len(block.parameters)
+            parts.append(slice(end, end + size * (size + 1) // 2))
+            end = parts[-1].stop
+        return parts
+
+    def copies(self, free: int) -> list[NDArray[np.int64]]:
+        """Positions in Omega of a free block: one, or one per occasion."""
+        numbers = [n for n, block in enumerate(self.model.omega) if not block.fixed]
+        return self._places[numbers[free]]
 
     def _block_places(self) -> dict[int, list[NDArray[np.int64]]]:
         """Positions in Omega of every copy of every block."""
@@ -126,9 +161,7 @@ class Packing:
         """Pack the model's initial values."""
         parts = [_to_free(self.model.theta[i]) for i in self.theta]
         for block in self.blocks:
-            lower = np.linalg.cholesky(np.array(block.matrix))
-            for i in range(len(block.parameters)):
-                parts += [*lower[i, :i], np.log(lower[i, i])]
+            parts += list(pack_factor(np.linalg.cholesky(np.array(block.matrix))))
         parts += [np.log(self.model.residual.sigmas[i].init) for i in self.sigma]
         return np.array(parts, dtype=float)
 
@@ -145,23 +178,16 @@ class Packing:
         sigma = np.array([0.0, 0.0, 1.0])
         for s in self.model.residual.sigmas:
             sigma[SIGMA_SLOT[s.name]] = s.init
-        for k, i in enumerate(self.sigma, start=self.size - len(self.sigma)):
+        for k, i in enumerate(self.sigma, start=self.sigma_part.start):
             sigma[SIGMA_SLOT[self.model.residual.sigmas[i].name]] = np.exp(x[k])
         return Values(theta, omega, sigma)
 
     def _factors(self, x: Vector) -> list[Vector]:
         """Cholesky factors of the free blocks."""
-        factors = []
-        k = len(self.theta)
-        for block in self.blocks:
-            size = len(block.parameters)
-            lower = np.zeros((size, size))
-            for i in range(size):
-                lower[i, :i] = x[k : k + i]
-                lower[i, i] = np.exp(x[k + i])
-                k += i + 1
-            factors.append(lower)
-        return factors
+        return [
+            unpack_factor(x[part], len(block.parameters))
+            for block, part in zip(self.blocks, self.block_parts, strict=True)
+        ]
 
     def _matrices(self, x: Vector) -> list[Vector]:
         """Every block of Omega, free or fixed."""
@@ -223,7 +249,7 @@ class Packing:
             matrix = lower @ lower.T
             for i in range(len(matrix)):
                 parts += list(matrix[i, : i + 1])
-        parts += list(np.exp(x[self.size - len(self.sigma) :]))
+        parts += list(np.exp(x[self.sigma_part]))
         return np.array(parts)
 
     def natural_jacobian(self, x: Vector) -> Vector:

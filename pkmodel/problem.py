@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -194,6 +195,12 @@ class Problem:
         self._prepare_directions()
         self._check_zero_predictions()
 
+    def with_method(self, method: str) -> Problem:
+        """Return the same model on the same data under another method."""
+        other = copy(self)
+        other.options = replace(self.options, method=method, interaction=None)
+        return other
+
     # -- set-up ---------------------------------------------------------------------------------
 
     def _check_names(self, formulas: Mapping[str, Formula]) -> None:
@@ -323,6 +330,11 @@ class Problem:
         counted = np.where(self.rows.status == QUANTIFIED, self.rows.y, 0.0)
         return np.asarray(2.0 * np.add.reduceat(np.r_[counted, 0.0], self.steps.first[:-1]))
 
+    @property
+    def n_quantified(self) -> int:
+        """Observations that are neither censored nor left out."""
+        return int(np.sum(self.rows.status == QUANTIFIED))
+
     # -- evaluation -----------------------------------------------------------------------------
 
     @property
@@ -410,6 +422,28 @@ class Problem:
             for task in tasks:
                 task.result()
 
+    def load(self) -> None:
+        """Have the kernels compiled, or read from the disk, before anything is timed."""
+        terms = self._terms(None, len(self.structure.parameters))
+        nothing = np.zeros((self._count, len(self.structure.parameters)))
+        psi = self._psi(nothing, np.zeros((*nothing.shape, len(self.theta_names))))
+        population = self._population(self.packing.unpack(self.packing.initial()))
+        assert population is not None
+        method = Method(METHOD_KIND[self.options.method], True, LOOSE)
+        marginal(self.steps, psi, self.rows, population, method, 0, 0, terms)
+
+    def _terms(self, eta: Vector | None, directions: int) -> Terms:
+        n, effects = self.n_subjects, len(self.effects)
+        return Terms(
+            objective=np.full(n, np.inf),
+            by_direction=np.zeros((n, directions)),
+            by_sigma=np.zeros((n, 3)),
+            by_omega=np.zeros((n, effects, effects)),
+            eta=np.zeros((n, effects)) if eta is None else eta.copy(),
+            covariance=np.zeros((n, effects, effects)),
+            status=np.full(n, UNDEFINED, dtype=np.int8),
+        )
+
     def evaluate(
         self, x: Vector, eta: Vector | None = None, *, tolerance: float = TIGHT
     ) -> Evaluation:
@@ -429,27 +463,17 @@ class Problem:
         Evaluation
         """
         values = self.packing.unpack(x)
-        n, effects = self.n_subjects, len(self.effects)
         mu, jacobian = self.typical(values.theta)
         psi = self._psi(mu, jacobian)
-        m = psi.direction.shape[2]
-        terms = Terms(
-            objective=np.full(n, np.inf),
-            by_direction=np.zeros((n, m)),
-            by_sigma=np.zeros((n, 3)),
-            by_omega=np.zeros((n, effects, effects)),
-            eta=np.zeros((n, effects)) if eta is None else eta.copy(),
-            covariance=np.zeros((n, effects, effects)),
-            status=np.full(n, UNDEFINED, dtype=np.int8),
-        )
+        terms = self._terms(eta, psi.direction.shape[2])
         population = self._population(values)
         if population is None or not np.all(np.isfinite(mu)):
-            nothing = np.full((n, self.packing.size), np.nan)
+            nothing = np.full((self.n_subjects, self.packing.size), np.nan)
             return Evaluation(np.inf, nothing[0], nothing, terms)
         method = Method(METHOD_KIND[self.options.method], has_interaction(self.options), tolerance)
         self._run(psi, population, method, terms)
         if self.varies:
-            by_theta = terms.by_direction[:, effects:]
+            by_theta = terms.by_direction[:, len(self.effects) :]
         else:
             by_psi = terms.by_direction[:, self._order]
             by_theta = np.einsum("np,npt->nt", by_psi, jacobian)

@@ -161,8 +161,8 @@ class Fit:
 
     @property
     def trace(self) -> pd.DataFrame:
-        """Every evaluation of the search."""
-        columns = ["start", "evaluation", "objective", "gradient_norm"]
+        """Every evaluation of the search; the first steps are those of FOCE-I for every method."""
+        columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
         return pd.DataFrame(self.estimate.trace, columns=columns)
 
     def summary(self) -> pd.DataFrame:

@@ -27,6 +27,7 @@ class Ending(StrEnum):
     CONVERGED = "converged"
     STALLED = "stalled"
     EXHAUSTED = "exhausted"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)

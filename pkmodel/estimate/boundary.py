@@ -28,15 +28,15 @@ def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
             size = width if np.isfinite(width) else max(abs(bound), abs(theta.init), 1e-300)
             if np.isfinite(bound) and abs(values.theta[i] - bound) < 1e-5 * size:
                 names.append(packing.names[k])
-    k = len(packing.theta)
-    for block in packing.blocks:
+    for block, part in zip(packing.blocks, packing.block_parts, strict=True):
+        last = part.start - 1
         for i in range(len(block.parameters)):
-            row = x[k : k + i + 1]
-            k += i + 1
+            last += i + 1
+            row = x[last - i : last + 1]
             own = np.exp(row[-1])
             if own < VANISHED or own < CORRELATED * np.hypot(own, np.linalg.norm(row[:-1])):
-                names.append(packing.names[k - 1])
-    for place in range(packing.size - len(packing.sigma), packing.size):
-        if x[place] < np.log(1e-6):
-            names.append(packing.names[place])
+                names.append(packing.names[last])
+    for name, value in zip(packing.names[packing.sigma_part], x[packing.sigma_part], strict=True):
+        if value < np.log(1e-6):
+            names.append(name)
     return tuple(dict.fromkeys(names))

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
+from pkmodel.estimate.first_steps import WIDE, approach, come_near, widen
+from pkmodel.packing import pack_factor
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
+Step = tuple[int, int, str, float, float]
 
 PROMISED_DECREASE = 1e-7
 """Converged where no more than this of the objective is to be gained."""
@@ -21,10 +24,17 @@ SAME_OBJECTIVE = 1e-2
 SCATTER = 0.7
 
 MODERATE = 0.3
-COARSE_STEP = 1.4
-COARSE_GAIN = 1.0
-COARSE_PASSES = 6
-"""Before the descent each coordinate is moved by a factor of four as long as that gains."""
+"""Standard deviation from which a vanished variance is tried again."""
+
+WORTHWHILE = 1.0
+"""A second search counts only where it ends lower by this."""
+
+FIRST_STEPS = "focei"
+"""The likelihood of the first steps, whatever the method: its modes follow the data from afar."""
+
+ERROR_GROWTH = 1.4
+GROWTHS = 6
+"""Where the start is not defined, residual errors grow by this, in logarithms, so many times."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Estimate:
     cold_gap : float
         Objective with modes from zero minus that of the search.
     starts : tuple of Start
-    trace : list of (start, evaluation, objective, gradient norm)
+    trace : list of (start, evaluation, likelihood, objective, gradient norm)
     """
 
     x: Vector
@@ -63,7 +73,7 @@ class Estimate:
     cold_gap: float
     evaluations: int
     starts: tuple[Start, ...]
-    trace: list[tuple[int, int, float, float]] = field(repr=False)
+    trace: list[Step] = field(repr=False)
 
     @property
     def agree(self) -> int:
@@ -77,34 +87,41 @@ class _Walk:
     def __init__(self, problem: Problem, progress: Callable[[int, float], None] | None) -> None:
         self.problem = problem
         self.progress = progress
-        self.trace: list[tuple[int, int, float, float]] = []
+        self.trace: list[Step] = []
         self.best: Point | None = None
+        self.begin(problem, 0)
+
+    def begin(self, problem: Problem, start: int) -> None:
+        """Begin a search on a likelihood, with cold modes."""
+        self.likelihood = problem
+        self.start = start
         self.modes: Vector | None = None
         self.lowest = np.inf
-        self.start = 0
         self.count = 0
 
-    def begin(self, start: int) -> None:
-        self.start = start
-        self.modes = None
-        self.lowest = np.inf
-        self.count = 0
-
-    def __call__(self, x: Vector) -> Point:
-        evaluation = self.problem.evaluate(x, self.modes, tolerance=LOOSE)
+    def evaluate(self, x: Vector) -> Evaluation:
+        evaluation = self.likelihood.evaluate(x, self.modes, tolerance=LOOSE)
         self.count += 1
         value = evaluation.objective
         norm = float(np.linalg.norm(evaluation.gradient))
-        self.trace.append((self.start, self.count, value, norm))
-        outer = np.einsum("ni,nj->ij", evaluation.by_subject, evaluation.by_subject)
-        point = Point(x.copy(), value, evaluation.gradient, 0.5 * outer)
+        method = self.likelihood.options.method
+        self.trace.append((self.start, self.count, method, value, norm))
         if value < self.lowest:
             self.lowest = value
             self.modes = evaluation.terms.eta
-        if self.best is None or value < self.best.value:
-            self.best = point
         if self.progress is not None:
             self.progress(len(self.trace), value)
+        return evaluation
+
+    def __call__(self, x: Vector) -> Point:
+        return self.point(x, self.evaluate(x))
+
+    def point(self, x: Vector, evaluation: Evaluation) -> Point:
+        """Return a point of the method's own likelihood."""
+        outer = np.einsum("ni,nj->ij", evaluation.by_subject, evaluation.by_subject)
+        point = Point(x.copy(), evaluation.objective, evaluation.gradient, 0.5 * outer)
+        if self.best is None or point.value < self.best.value:
+            self.best = point
         return point
 
 
@@ -122,55 +139,46 @@ def scattered(problem: Problem, number: int) -> Vector:
     return np.asarray(x + width * rng.normal(size=x.size))
 
 
-def _coarse(walk: _Walk, point: Point) -> Point:
-    """Move to the right order of magnitude, one coordinate at a time, downhill.
-
-    A start whose residual error is ten times too small would else be answered by variances and
-    parameters that run away before the residual error can grow. Thetas move first: a residual
-    error that grows to cover wrong thetas hides them for good.
-    """
-    is_theta = np.arange(point.x.size) < len(walk.problem.packing.theta)
-    for _ in range(COARSE_PASSES):
-        before = point
-        for k in np.lexsort((-np.abs(point.gradient), ~is_theta)):
-            while True:
-                x = point.x.copy()
-                x[k] -= COARSE_STEP * np.sign(point.gradient[k])
-                trial = walk(x)
-                if not trial.value < point.value - COARSE_GAIN:
-                    break
-                point = trial
-        if point is before:
-            break
-    return point
-
-
 def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
     """Yield `x`, then the same with ever larger residual errors."""
-    for number in range(COARSE_PASSES):
+    for number in range(GROWTHS):
         moved = x.copy()
-        moved[x.size - len(problem.packing.sigma) :] += number * COARSE_STEP
+        moved[problem.packing.sigma_part] += number * ERROR_GROWTH
         yield moved
-
-
-def is_defined_near(problem: Problem, x: Vector) -> bool:
-    """Tell whether the likelihood is defined at `x`, if need be with a larger residual error."""
-    return any(np.isfinite(problem.evaluate(y).objective) for y in _growing_error(problem, x))
 
 
 def _one_start(walk: _Walk, number: int) -> Minimum | None:
     """Run one start; None where its first point is not defined."""
-    walk.begin(number)
-    tried = (walk(x) for x in _growing_error(walk.problem, scattered(walk.problem, number)))
-    first = next((point for point in tried if np.isfinite(point.value)), None)
-    if first is None:
+    minimum = _search(walk, number, scattered(walk.problem, number), WIDE)
+    if minimum is None:
         return None
-    minimum = _descend(walk, _coarse(walk, first))
     revived = revive(walk.problem, minimum.point.x)
     if revived is None:
         return minimum
-    again = _descend(walk, _coarse(walk, walk(revived)))
-    return again if again.point.value < minimum.point.value - COARSE_GAIN else minimum
+    again = _search(walk, number, revived, MODERATE)
+    is_better = again is not None and again.point.value < minimum.point.value - WORTHWHILE
+    return again if is_better else minimum
+
+
+def _search(walk: _Walk, number: int, x: Vector, width: float) -> Minimum | None:
+    """Take first steps from `x`, with effects at least that wide, then descend to an optimum."""
+    linear = walk.problem.with_method("fo")
+    walk.begin(linear, number)
+    near = come_near(walk.evaluate, linear, widen(linear, x, width))
+    first_steps = walk.problem.with_method(FIRST_STEPS)
+    walk.begin(first_steps, number)
+    for start in _growing_error(first_steps, near):
+        first = walk.evaluate(start)
+        if np.isfinite(first.objective):
+            break
+    else:
+        return None
+    near, evaluation = approach(walk.evaluate, first_steps, start, first)
+    if walk.problem.options.method == FIRST_STEPS:
+        return _descend(walk, walk.point(near, evaluation))
+    walk.begin(walk.problem, number)
+    point = walk(near)
+    return _descend(walk, point) if np.isfinite(point.value) else None
 
 
 def _descend(walk: _Walk, point: Point) -> Minimum:
@@ -189,29 +197,22 @@ def revive(problem: Problem, x: Vector) -> Vector | None:
     A variance that ran to zero on the way cannot come back by descent, for the objective is flat
     there: it is believed only where the search from a moderate value ends no better.
     """
+    packing = problem.packing
     boundary = set(at_boundary(problem, x))
     moved = x.copy()
-    k = len(problem.packing.theta)
-    is_changed = False
-    for block in problem.packing.blocks:
-        size = len(block.parameters)
-        entries = range(k, k + size * (size + 1) // 2)
-        if boundary & {problem.packing.names[e] for e in entries}:
-            is_changed = True
-            for i in range(size):
-                moved[k : k + i] = 0.0
-                moved[k + i] = np.log(MODERATE)
-                k += i + 1
-        else:
-            k = entries.stop
-    for place in range(k, x.size):
-        if problem.packing.names[place] in boundary:
-            is_changed = True
-            moved[place] = problem.packing.initial()[place]
-    return moved if is_changed else None
+    for block, part in zip(packing.blocks, packing.block_parts, strict=True):
+        if boundary & set(packing.names[part]):
+            moved[part] = pack_factor(MODERATE * np.eye(len(block.parameters)))
+    initial = packing.initial()
+    for place in range(packing.sigma_part.start, x.size):
+        if packing.names[place] in boundary:
+            moved[place] = initial[place]
+    return None if np.array_equal(moved, x) else moved
 
 
-def maximise(problem: Problem, progress: Callable[[int, float], None] | None = None) -> Estimate:
+def maximise(
+    problem: Problem, progress: Callable[[int, float], None] | None = None
+) -> Estimate | None:
     """Search the population parameters of the smallest objective.
 
     Parameters
@@ -222,13 +223,13 @@ def maximise(problem: Problem, progress: Callable[[int, float], None] | None = N
 
     Returns
     -------
-    Estimate
-        Also after an interrupt from the keyboard, then with ``ending == "interrupted"``.
+    Estimate or None
+        None where the likelihood is not defined at any start. After an interrupt from the
+        keyboard the best point so far, with ``ending == "interrupted"``.
     """
     walk = _Walk(problem, progress)
     minima: list[Minimum] = []
     starts: list[Start] = []
-    interrupted = False
     try:
         for number in range(problem.options.starts):
             minimum = _one_start(walk, number)
@@ -238,24 +239,19 @@ def maximise(problem: Problem, progress: Callable[[int, float], None] | None = N
             minima.append(minimum)
             starts.append(Start(minimum.point.value, minimum.ending, walk.count))
     except KeyboardInterrupt:
-        interrupted = True
         if walk.best is None:
             raise
-    best = min(minima, key=lambda m: m.point.value, default=None)
-    if best is None or (interrupted and walk.best is not None):
-        point = walk.best
-        ending = "interrupted" if interrupted else "undefined"
-        decrease = np.inf
-    else:
-        point, ending, decrease = best.point, str(best.ending), best.decrease
-    assert point is not None
-    final = problem.evaluate(point.x, tolerance=TIGHT)
+        minima = [Minimum(walk.best, Ending.INTERRUPTED, np.inf)]
+    if not minima:
+        return None
+    best = min(minima, key=lambda m: m.point.value)
+    final = problem.evaluate(best.point.x, tolerance=TIGHT)
     return Estimate(
-        x=point.x,
+        x=best.point.x,
         final=final,
-        ending=ending,
-        decrease=decrease,
-        cold_gap=final.objective - point.value,
+        ending=str(best.ending),
+        decrease=best.decrease,
+        cold_gap=final.objective - best.point.value,
         evaluations=len(walk.trace),
         starts=tuple(starts),
         trace=walk.trace,
