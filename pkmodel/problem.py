@@ -377,21 +377,9 @@ class Problem:
         )
 
     def _population(self, values: Values) -> Population | None:
-        n = len(self.effects)
-        if not np.all(np.isfinite(values.omega)) or not np.all(np.isfinite(values.sigma)):
+        if not np.all(np.isfinite(values.factor)) or not np.all(np.isfinite(values.sigma)):
             return None
-        try:
-            lower = np.linalg.cholesky(values.omega)
-            precision = np.linalg.inv(values.omega) if n else np.zeros((0, 0))
-        except np.linalg.LinAlgError:
-            return None
-        log_determinant = 2.0 * float(np.sum(np.log(np.diag(lower))))
-        return Population(
-            np.ascontiguousarray(values.omega),
-            np.ascontiguousarray(0.5 * (precision + precision.T)),
-            log_determinant,
-            values.sigma,
-        )
+        return Population(values.factor, values.sigma)
 
     def _run(self, psi: Psi, population: Population, method: Method, terms: Terms) -> None:
         n = self.n_subjects
@@ -437,7 +425,7 @@ class Problem:
             objective=np.full(n, np.inf),
             by_direction=np.zeros((n, m)),
             by_sigma=np.zeros((n, 3)),
-            by_omega=np.zeros((n, effects, effects)),
+            by_factor=np.zeros((n, effects, effects)),
             eta=np.zeros((n, effects)) if eta is None else eta.copy(),
             covariance=np.zeros((n, effects, effects)),
             status=np.full(n, UNDEFINED, dtype=np.int8),
@@ -453,7 +441,7 @@ class Problem:
         else:
             by_psi = terms.by_direction[:, self._order]
             by_theta = np.einsum("np,npt->nt", by_psi, jacobian)
-        by_subject = self.packing.pull_back(x, by_theta, terms.by_omega, terms.by_sigma)
+        by_subject = self.packing.pull_back(x, by_theta, terms.by_factor, terms.by_sigma)
         objective = float(np.sum(terms.objective))
         if not np.isfinite(objective):
             objective = np.inf
