@@ -220,7 +220,8 @@ class Packing:
             if block.fixed:
                 continue
             lower = next(factors)
-            by_factor = sum(factor[:, p[:, None], p[None, :]] for p in self._places[number])
+            copies = [factor[:, p[:, None], p[None, :]] for p in self._places[number]]
+            by_factor = np.sum(copies, axis=0)
             for i in range(len(block.parameters)):
                 out[:, k : k + i] = by_factor[:, i, :i]
                 out[:, k + i] = by_factor[:, i, i] * lower[i, i]

@@ -142,9 +142,9 @@ def conditional(
     work: Work,
     gradient: Vector,
     exact: Vector,
-    gauss: Vector,
+    weights: Vector,
 ) -> float:
-    """Half of -2 log joint density at eta = L u, its gradient and two Hessians in u.
+    """Half of -2 log joint density at eta = L u, its gradient and Hessian in u.
 
     Parameters
     ----------
@@ -152,8 +152,10 @@ def conditional(
     eta : array (n,)
         Written.
     gradient : array (n,)
-    exact, gauss : array (n, n)
-        Written: the exact Hessian, and the positive definite one of FOCE-I.
+    exact : array (n, n)
+        Written: the Hessian.
+    weights : array (n, n)
+        Written: what the rows add to the curvature of FOCE-I in eta, never negative.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def conditional(
     for a in range(n):
         gradient[a] = 0.0
         for b in range(n):
-            exact[a, b] = gauss[a, b] = 0.0
+            exact[a, b] = weights[a, b] = 0.0
         total += u[a] * u[a]
     apply(factor, n, u, eta)
     predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
@@ -195,15 +197,14 @@ def conditional(
             gradient[a] += 0.5 * rho1 * fa
             for b in range(a + 1):
                 product = fa * first[j, b]
-                gauss[a, b] += weight * product
+                weights[a, b] += weight * product
                 exact[a, b] += 0.5 * (rho2 * product + rho1 * second[j, a, b])
     for a in range(n):
         for b in range(a):
-            gauss[b, a] = gauss[a, b]
+            weights[b, a] = weights[a, b]
             exact[b, a] = exact[a, b]
     apply_transposed(factor, n, gradient, gradient)
     for a in range(n):
         gradient[a] += u[a]
     whiten(exact, factor, n, work.matrix[3], exact)
-    whiten(gauss, factor, n, work.matrix[3], gauss)
     return 0.5 * total if np.isfinite(total) else np.inf

@@ -10,7 +10,7 @@ import numpy as np
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.likelihood import Individual, conditional
-from pkmodel.kernels.small_matrix import apply, cholesky, forward, solve
+from pkmodel.kernels.small_matrix import apply, cholesky, forward, solve, whiten
 from pkmodel.kernels.subject import Work
 from pkmodel.kernels.types import Vector
 
@@ -19,25 +19,27 @@ MAXIMUM_ITERATIONS = 100
 MAXIMUM_HALVINGS = 40
 LONGEST_STEP = 2.0
 
-RESOLVED = 1e-12
-"""A Newton decrement below this share of the objective does not change its digits."""
+LAST_DIGITS = 1e-12
+"""With a Newton decrement below this share of the objective its fall drowns in rounding error."""
 
 STAGNANT = 0.1
-"""Newton's method at least squares a small decrement; one that falls by less is rounding error."""
+"""Newton's method squares such a decrement; one that does not fall by this is rounding error."""
 
 
 @kernel
 def _newton_step(
-    individual: Individual, gradient: Vector, exact: Vector, gauss: Vector, work: Work
+    individual: Individual, gradient: Vector, exact: Vector, weights: Vector, work: Work
 ) -> tuple[bool, float, float]:
     """Write the step; return whether H is positive definite, the decrement, the longest part."""
     n = individual.psi.effects
     step, moved, lower = work.vector[1], work.vector[2], work.matrix[2]
     is_minimum = cholesky(exact, n, lower)
-    if not is_minimum and not cholesky(gauss, n, lower):
-        lower[:] = 0.0
-        for a in range(n):
-            lower[a, a] = np.sqrt(gauss[a, a])
+    if not is_minimum:
+        whiten(weights, individual.population.factor, n, work.matrix[3], weights)
+        if not cholesky(weights, n, lower):
+            lower[:] = 0.0
+            for a in range(n):
+                lower[a, a] = np.sqrt(weights[a, a])
     solve(lower, n, gradient, step)
     apply(individual.population.factor, n, step, moved)
     decrement = 0.0
@@ -58,7 +60,7 @@ def newton(
     in units of the log likelihood, is below `tolerance` or has come down to rounding error. Steps
     use H, else the Gauss-Newton matrix, else, where one row outweighs all others beyond the
     digits of a number, its diagonal. Each step is capped in eta, and halved until the objective
-    falls.
+    falls, as far as that can be told.
 
     Returns
     -------
@@ -70,30 +72,30 @@ def newton(
     n = individual.psi.effects
     gradient, step = work.vector[0], work.vector[1]
     trial, trial_eta = work.vector[2], work.vector[3]
-    exact, gauss = work.matrix[0], work.matrix[1]
-    value = conditional(individual, u, eta, work, gradient, exact, gauss)
+    exact, weights = work.matrix[0], work.matrix[1]
+    value = conditional(individual, u, eta, work, gradient, exact, weights)
     if not np.isfinite(value):
         return UNDEFINED, value
     before = np.inf
     for _ in range(MAXIMUM_ITERATIONS):
-        is_minimum, decrement, longest = _newton_step(individual, gradient, exact, gauss, work)
-        is_resolved = decrement < RESOLVED * (1.0 + abs(value))
-        if decrement <= tolerance or (is_resolved and decrement > STAGNANT * before):
+        is_minimum, decrement, longest = _newton_step(individual, gradient, exact, weights, work)
+        is_last_digits = decrement < LAST_DIGITS * (1.0 + abs(value))
+        if decrement <= tolerance or (is_last_digits and decrement > STAGNANT * before):
             return (FOUND if is_minimum else NOT_CONVERGED), value
         before = decrement
         share = min(1.0, LONGEST_STEP / longest)
-        slack = 4e-15 * (1.0 + abs(value))
+        slack = np.inf if is_minimum and is_last_digits else 4e-15 * (1.0 + abs(value))
         has_fallen = False
         for _ in range(MAXIMUM_HALVINGS):
             for a in range(n):
                 trial[a] = u[a] - share * step[a]
-            new = conditional(individual, trial, trial_eta, work, gradient, exact, gauss)
+            new = conditional(individual, trial, trial_eta, work, gradient, exact, weights)
             if new <= value - 1e-4 * share * decrement + slack:
                 has_fallen = True
                 break
             share *= 0.5
         if not has_fallen:
-            conditional(individual, u, eta, work, gradient, exact, gauss)
+            conditional(individual, u, eta, work, gradient, exact, weights)
             return (FOUND if is_minimum and decrement < 1e-9 else NOT_CONVERGED), value
         value = new
         for a in range(n):
