@@ -12,6 +12,7 @@ import pandas as pd
 
 from pkmodel.dataset import Dataset, read_dataset
 from pkmodel.definition import Definition, check_model
+from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
@@ -246,14 +247,31 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
         return Status.NOT_CONVERGED
     if abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED
-    if uncertainty is not None and not uncertainty.boundary:
-        scale = np.sqrt(np.maximum(np.abs(np.diag(uncertainty.hessian)), 1e-12))
-        values = np.linalg.eigvalsh(uncertainty.hessian / np.outer(scale, scale))
-        if values[0] < -1e-4:
+    if uncertainty is not None:
+        names = problem.packing.names
+        inside = [k for k, name in enumerate(names) if name not in uncertainty.boundary]
+        second = uncertainty.hessian[np.ix_(inside, inside)]
+        scale = np.sqrt(np.maximum(np.abs(np.diag(second)), 1e-12))
+        if np.any(np.linalg.eigvalsh(second / np.outer(scale, scale)) < -1e-4):
             return Status.SADDLE
         if uncertainty.flat:
             return Status.UNDETERMINED
     return Status.CONVERGED
+
+
+def _flip_flop(problem: Problem, estimate: Estimate) -> list[str]:
+    """Warn where most subjects absorb more slowly than they eliminate."""
+    values = individual_parameters(problem, estimate.x, estimate.final.terms.eta)
+    if "KA" not in values:
+        return []
+    count = int(np.sum(values["KA"] < values["CL"] / values["V"]))
+    if 2 * count <= problem.n_subjects:
+        return []
+    return [
+        f"flip-flop: KA is below CL / V in {count} of {problem.n_subjects} subjects; after oral "
+        "doses alone KA and CL / V can be exchanged, with another V: judge by intravenous data or "
+        "physiology, and if KA should be the larger, start or bound it above CL / V"
+    ]
 
 
 def _warnings(
@@ -275,6 +293,7 @@ def _warnings(
         )
     for name in at_boundary(problem, estimate.x):
         out.append(f"{name} is at a boundary: no standard error is given for it")
+    out += _flip_flop(problem, estimate)
     if len(estimate.starts) > 1 and estimate.agree < len(estimate.starts):
         out.append(f"only {estimate.agree} of {len(estimate.starts)} starts reached this objective")
     if uncertainty is not None:

@@ -459,9 +459,31 @@ class Problem:
         f : array (n_observations,)
         slope : array (n_observations, effects)
         """
+        f, f1, _ = self._predict_at(x, eta)
+        return f, f1[:, : len(self.effects)]
+
+    def predict_typical(self, x: Vector) -> tuple[Vector, Vector]:
+        """Predictions on the residual scale at eta = 0 and their slopes in the packed thetas.
+
+        Returns
+        -------
+        f : array (n_observations,)
+        slope : array (n_observations, free thetas)
+        """
+        effects = len(self.effects)
+        f, f1, jacobian = self._predict_at(x, np.zeros((self.n_subjects, effects)))
+        if self.varies:
+            by_theta = f1[:, effects:]
+        else:
+            subject = np.repeat(np.arange(self.n_subjects), np.diff(self.steps.first))
+            by_theta = np.einsum("jp,jpt->jt", f1[:, self._order], jacobian[subject])
+        return f, by_theta[:, self.packing.theta] * self.packing.theta_slopes(x)
+
+    def _predict_at(self, x: Vector, eta: Vector) -> tuple[Vector, Vector, Vector]:
+        """Predictions, their slopes in the directions, and the thetas' Jacobian."""
         mu, jacobian = self.typical(self.packing.unpack(x).theta)
         psi = self._psi(mu, jacobian)
         f = np.zeros(self.dataset.n_observations)
         f1 = np.zeros((self.dataset.n_observations, psi.direction.shape[2]))
         predictions(self.steps, psi, self.rows, np.ascontiguousarray(eta), f, f1)
-        return f, f1[:, : len(self.effects)]
+        return f, f1, jacobian

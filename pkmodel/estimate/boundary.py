@@ -17,7 +17,11 @@ CORRELATED = 5e-3
 
 
 def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
-    """Name the free parameters that sit at a bound, or whose variance has vanished."""
+    """Name the free parameters that sit at a bound, or whose variance has vanished.
+
+    With a variance in a block its covariances with the effects after it: what an effect that has
+    vanished leads them to is no longer told apart from their own.
+    """
     packing = problem.packing
     names = []
     values = packing.unpack(x)
@@ -30,12 +34,15 @@ def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
                 names.append(packing.names[k])
     k = len(packing.theta)
     for block in packing.blocks:
-        for i in range(len(block.parameters)):
-            row = x[k : k + i + 1]
-            k += i + 1
+        size = len(block.parameters)
+        for i in range(size):
+            first = k + i * (i + 1) // 2
+            row = x[first : first + i + 1]
             own = np.exp(row[-1])
             if own < VANISHED or own < CORRELATED * np.hypot(own, np.linalg.norm(row[:-1])):
-                names.append(packing.names[k - 1])
+                names.append(packing.names[first + i])
+                names += [packing.names[k + j * (j + 1) // 2 + i] for j in range(i + 1, size)]
+        k += size * (size + 1) // 2
     for place in range(packing.size - len(packing.sigma), packing.size):
         if x[place] < np.log(1e-6):
             names.append(packing.names[place])

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
+from pkmodel.estimate.flip_flop import exchanged
+from pkmodel.estimate.pooled import pooled_start
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
@@ -154,23 +156,40 @@ def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
 
 
 def is_defined_near(problem: Problem, x: Vector) -> bool:
-    """Tell whether the likelihood is defined at `x`, if need be with a larger residual error."""
-    return any(np.isfinite(problem.evaluate(y).objective) for y in _growing_error(problem, x))
+    """Tell whether the likelihood is defined at `x`, or where a start would be moved to."""
+    return any(
+        np.isfinite(problem.evaluate(y).objective)
+        for start in (x, pooled_start(problem, x))
+        for y in _growing_error(problem, start)
+    )
+
+
+def _first_point(walk: _Walk, x: Vector) -> Point | None:
+    """Return the start, or what the logarithms of the data make of it where that is better."""
+    given, pooled = walk(x), walk(pooled_start(walk.problem, x))
+    if pooled.value < given.value - COARSE_GAIN:
+        return pooled
+    if np.isfinite(given.value):
+        return given
+    moved = (walk(y) for z in (given.x, pooled.x) for y in _growing_error(walk.problem, z))
+    return next((point for point in moved if np.isfinite(point.value)), None)
 
 
 def _one_start(walk: _Walk, number: int) -> Minimum | None:
     """Run one start; None where its first point is not defined."""
     walk.begin(number)
-    tried = (walk(x) for x in _growing_error(walk.problem, scattered(walk.problem, number)))
-    first = next((point for point in tried if np.isfinite(point.value)), None)
+    first = _first_point(walk, scattered(walk.problem, number))
     if first is None:
         return None
     minimum = _descend(walk, _coarse(walk, first))
-    revived = revive(walk.problem, minimum.point.x)
-    if revived is None:
-        return minimum
-    again = _descend(walk, _coarse(walk, walk(revived)))
-    return again if again.point.value < minimum.point.value - COARSE_GAIN else minimum
+    for other in (revive, exchanged):
+        moved = other(walk.problem, minimum.point.x)
+        if moved is None:
+            continue
+        again = _descend(walk, _coarse(walk, walk(moved)))
+        if again.point.value < minimum.point.value - COARSE_GAIN:
+            minimum = again
+    return minimum
 
 
 def _descend(walk: _Walk, point: Point) -> Minimum:
