@@ -13,7 +13,7 @@ import pandas as pd
 from pkmodel.dataset import Dataset, read_dataset
 from pkmodel.definition import Definition, check_model
 from pkmodel.diagnostics.individuals import individual_parameters
-from pkmodel.errors import FitError, ModelError
+from pkmodel.errors import FitError, ModelError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
@@ -82,12 +82,15 @@ def fit(
     """
     begin = time.perf_counter()
     options = _options(model, method, seed, starts, covariance)
-    title, problem, seconds = _prepare(model, data, options, threads)
-    if problem.packing.size == 0:
-        raise FitError("every theta, omega and sigma is fixed: nothing to fit; evaluate instead")
     say = progress or (lambda text: None)
-    say("preparing the kernels (compiled once per machine, some 20 s the first time)")
-    _check_start(problem, can_move=True)
+    with within(_source(model)):
+        title, problem, seconds = _prepare(model, data, options, threads)
+        if problem.packing.size == 0:
+            raise FitError(
+                "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
+            )
+        say("preparing the kernels (compiled once per machine, some 20 s the first time)")
+        _check_start(problem, can_move=True)
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
     estimate = maximise(problem, lambda n, value: say(f"evaluation {n}: objective {value:.3f}"))
@@ -128,8 +131,9 @@ def evaluate(
     """
     begin = time.perf_counter()
     options = _options(model, method, None, 1, False)
-    title, problem, seconds = _prepare(model, data, options, threads)
-    _check_start(problem, can_move=False)
+    with within(_source(model)):
+        title, problem, seconds = _prepare(model, data, options, threads)
+        _check_start(problem, can_move=False)
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     x = problem.packing.initial()
     final = problem.evaluate(x, tolerance=TIGHT)
@@ -137,6 +141,11 @@ def evaluate(
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
     return Fit(title, problem, estimate, None, Status.EVALUATED, warnings, seconds)
+
+
+def _source(model: Definition | Model) -> str:
+    """File of a definition; empty for what comes from Python."""
+    return str(model.path or "") if isinstance(model, Definition) else ""
 
 
 def _options(
@@ -206,9 +215,10 @@ def _check_start(problem: Problem, *, can_move: bool) -> None:
             subject = problem.dataset.ids[problem.dataset.subject[row]]
             raise FitError(
                 f"at the initial values the formula of {name} ({problem.model.parameters[name]}) "
-                f"gives no valid value for subject {subject} (line {problem.dataset.row[row]}) and "
-                f"{bad.size - 1} others; a {problem.model.distribution.get(name, 'lognormal')} "
-                "parameter must be in its range: check [theta] and the covariates"
+                f"gives no valid value for subject {subject} (line {problem.dataset.row[row]} of "
+                f"{problem.dataset.source}) and {bad.size - 1} others; a "
+                f"{problem.model.distribution.get(name, 'lognormal')} parameter must be in its "
+                "range: check [theta] and the covariates"
             )
     if can_move and is_defined_near(problem, x):
         return
@@ -216,8 +226,8 @@ def _check_start(problem: Problem, *, can_move: bool) -> None:
     listed = ", ".join(str(v) for v in failed[:10])
     raise FitError(
         f"the likelihood of {failed.size} subjects is not defined at the initial values "
-        f"(subjects {listed}{' ...' if failed.size > 10 else ''}): check [theta], [omega] and "
-        "[residual] against the units of the data"
+        f"(subjects {listed}{' ...' if failed.size > 10 else ''} of {problem.dataset.source}): "
+        "check [theta], [omega] and [residual] against the units of the data"
     )
 
 
