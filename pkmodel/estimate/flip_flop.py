@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.estimate.bfgs import Minimum
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -27,13 +28,14 @@ def _typical(problem: Problem, x: Vector) -> tuple[Vector, Vector]:
     return mu[:, order], free
 
 
-def exchanged(problem: Problem, x: Vector) -> Vector | None:
+def exchanged(problem: Problem, minimum: Minimum) -> Vector | None:
     """Return the packed point with absorption and elimination exchanged.
 
     Parameters
     ----------
     problem : Problem
-    x : array (size,)
+    minimum : Minimum
+        The end of a search.
 
     Returns
     -------
@@ -41,6 +43,7 @@ def exchanged(problem: Problem, x: Vector) -> Vector | None:
         None where KA > CL / V for most, or a parameter is not lognormal. Only thetas move, and
         where covariates make the exchange inexact, to the nearest.
     """
+    x = minimum.point.x
     parameters, distribution = problem.structure.parameters, problem.model.distribution
     if not set(NEEDED) <= set(parameters):
         return None

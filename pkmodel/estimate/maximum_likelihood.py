@@ -181,34 +181,39 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
     first = _first_point(walk, scattered(walk.problem, number))
     if first is None:
         return None
-    minimum = _descend(walk, _coarse(walk, first))
+    limit = walk.problem.options.max_evaluations
+    minimum = _descend(walk, _coarse(walk, first), limit // 2)
     for other in (revive, exchanged):
-        moved = other(walk.problem, minimum.point.x)
+        moved = other(walk.problem, minimum)
         if moved is None:
             continue
-        again = _descend(walk, _coarse(walk, walk(moved)))
+        again = _descend(walk, _coarse(walk, walk(moved)), limit)
         if again.point.value < minimum.point.value - COARSE_GAIN:
             minimum = again
+    if minimum.ending is Ending.EXHAUSTED and walk.count < limit:
+        return _descend(walk, minimum.point, limit)
     return minimum
 
 
-def _descend(walk: _Walk, point: Point) -> Minimum:
+def _descend(walk: _Walk, point: Point, limit: int) -> Minimum:
     return minimise(
-        walk,
-        point,
-        tolerance=PROMISED_DECREASE,
-        evaluations=lambda: walk.count,
-        limit=walk.problem.options.max_evaluations,
+        walk, point, tolerance=PROMISED_DECREASE, evaluations=lambda: walk.count, limit=limit
     )
 
 
-def revive(problem: Problem, x: Vector) -> Vector | None:
+def revive(problem: Problem, minimum: Minimum) -> Vector | None:
     """Return the point with every vanished variance made moderate; None if there is none.
 
     A variance that ran to zero on the way cannot come back by descent, for the objective is flat
-    there: it is believed only where the search from a moderate value ends no better.
+    there: it is believed only where the search from a moderate value ends no better. A search
+    that did not converge is taken up again with all variances of effects moderate.
     """
+    x = minimum.point.x
     boundary = set(at_boundary(problem, x))
+    if minimum.ending is not Ending.CONVERGED:
+        boundary |= {
+            name for name in problem.packing.names if name.startswith(("omega", "occasion"))
+        }
     moved = x.copy()
     k = len(problem.packing.theta)
     is_changed = False
