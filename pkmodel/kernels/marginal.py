@@ -242,19 +242,15 @@ def _conditional(
     values, first, second, third = work.f, work.f1, work.f2, work.f3
     kept = work.rows
     by_direction, by_sigma = terms.by_direction[i], terms.by_sigma[i]
-    gauss, cross = work.matrix[4], work.matrix[5]
+    exact, gauss, cross = work.matrix[0], work.matrix[1], work.matrix[5]
     for a in range(n):
-        for b in range(n):
-            gauss[a, b] = 0.0
         cross[a] = 0.0
     for j in range(count):
         if states[begin + j] == IGNORED:
             continue
-        rho1, rho2, weight = kept[j, 0], kept[j, 1], kept[j, 3]
+        rho1, rho2 = kept[j, 0], kept[j, 1]
         for a in range(n):
             fa = first[j, a]
-            for b in range(n):
-                gauss[a, b] += weight * fa * first[j, b]
             for z in range(m):
                 cross[a, z] += 0.5 * (rho2 * fa * first[j, z] + rho1 * second[j, a, z])
         for z in range(m):
@@ -262,13 +258,13 @@ def _conditional(
 
     weights = cross if is_laplace else gauss
     scratch, lower, exact_lower = work.matrix[3], work.matrix[6], work.matrix[7]
-    whiten(weights, factor, n, scratch, lower)
-    if not cholesky(lower, n, lower):
+    if not is_laplace:
+        whiten(gauss, factor, n, scratch, lower)
+    if not cholesky(exact if is_laplace else lower, n, lower):
         terms.status[i] = UNDEFINED
         terms.objective[i] = np.inf
         return
-    whiten(cross, factor, n, scratch, exact_lower)
-    if not cholesky(exact_lower, n, exact_lower):
+    if not cholesky(exact, n, exact_lower):
         whiten(gauss, factor, n, scratch, exact_lower)
         cholesky(exact_lower, n, exact_lower)
     inverse = terms.covariance[i]

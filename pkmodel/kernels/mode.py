@@ -28,20 +28,19 @@ STAGNANT = 0.1
 
 @kernel
 def _newton_step(
-    individual: Individual, gradient: Vector, exact: Vector, weights: Vector, work: Work
+    factor: Vector, n: int, gradient: Vector, exact: Vector, weights: Vector, work: Work
 ) -> tuple[bool, float, float]:
     """Write the step; return whether H is positive definite, the decrement, the longest part."""
-    n = individual.psi.effects
     step, moved, lower = work.vector[1], work.vector[2], work.matrix[2]
     is_minimum = cholesky(exact, n, lower)
     if not is_minimum:
-        whiten(weights, individual.population.factor, n, work.matrix[3], weights)
+        whiten(weights, factor, n, work.matrix[3], weights)
         if not cholesky(weights, n, lower):
             lower[:] = 0.0
             for a in range(n):
                 lower[a, a] = np.sqrt(weights[a, a])
     solve(lower, n, gradient, step)
-    apply(individual.population.factor, n, step, moved)
+    apply(factor, n, step, moved)
     decrement = 0.0
     longest = 0.0
     for a in range(n):
@@ -66,10 +65,10 @@ def newton(
     -------
     status : int
     value : float
-        Half of -2 log joint density at the mode, without log|Omega|; `work` holds the predictions
-        and the rows' terms there.
+        Half of -2 log joint density at the mode, without log|Omega|; `work` holds what
+        `conditional` writes there.
     """
-    n = individual.psi.effects
+    n, factor = individual.psi.effects, individual.population.factor
     gradient, step = work.vector[0], work.vector[1]
     trial, trial_eta = work.vector[2], work.vector[3]
     exact, weights = work.matrix[0], work.matrix[1]
@@ -78,7 +77,7 @@ def newton(
         return UNDEFINED, value
     before = np.inf
     for _ in range(MAXIMUM_ITERATIONS):
-        is_minimum, decrement, longest = _newton_step(individual, gradient, exact, weights, work)
+        is_minimum, decrement, longest = _newton_step(factor, n, gradient, exact, weights, work)
         is_last_digits = decrement < LAST_DIGITS * (1.0 + abs(value))
         if decrement <= tolerance or (is_last_digits and decrement > STAGNANT * before):
             return (FOUND if is_minimum else NOT_CONVERGED), value
@@ -114,6 +113,8 @@ def find_mode(
     -------
     status : int
     value : float
+        As of `newton`. Where the model is defined, `work` holds what `conditional` writes at `u`,
+        with the Hessian and the rows' weights in the first two matrices.
     """
     n = individual.psi.effects
     forward(individual.population.factor, n, eta, u)
