@@ -188,7 +188,7 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
         if moved is None:
             continue
         again = _descend(walk, _coarse(walk, walk(moved)), limit)
-        if again.point.value < minimum.point.value - COARSE_GAIN:
+        if again.point.value < minimum.point.value - SAME_OBJECTIVE:
             minimum = again
     if minimum.ending is Ending.EXHAUSTED and walk.count < limit:
         return _descend(walk, minimum.point, limit)
