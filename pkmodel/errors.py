@@ -6,7 +6,8 @@ status 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -40,6 +41,26 @@ class PkmodelError(Exception):
         return "\n".join(
             [f"{self.source}: {len(lines)} problems", *(f"  {line}" for line in lines)]
         )
+
+
+@contextmanager
+def within(source: str) -> Iterator[None]:
+    """Name the file in the errors of a block that name none.
+
+    Examples
+    --------
+    >>> with within("data.csv"):
+    ...     raise DataError("no doses")
+    Traceback (most recent call last):
+    ...
+    pkmodel.errors.DataError: data.csv: no doses
+    """
+    try:
+        yield
+    except PkmodelError as error:
+        if error.source:
+            raise
+        raise type(error)(error.problems, source) from error.__cause__
 
 
 class DataError(PkmodelError):

@@ -12,7 +12,8 @@ import pandas as pd
 
 from pkmodel.dataset import Dataset, read_dataset
 from pkmodel.definition import Definition, check_model
-from pkmodel.errors import FitError, ModelError
+from pkmodel.diagnostics.individuals import individual_parameters
+from pkmodel.errors import FitError, ModelError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
@@ -80,18 +81,22 @@ def fit(
     """
     begin = time.perf_counter()
     options = _options(model, method, seed, starts, covariance)
-    title, problem, seconds = _prepare(model, data, options, threads)
-    if problem.packing.size == 0:
-        raise FitError("every theta, omega and sigma is fixed: nothing to fit; evaluate instead")
     say = progress or (lambda text: None)
-    say("preparing the kernels (compiled once per machine, some 20 s the first time)")
-    _check_typical(problem)
+    with within(_source(model)):
+        title, problem, seconds = _prepare(model, data, options, threads)
+        if problem.packing.size == 0:
+            raise FitError(
+                "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
+            )
+        say("preparing the kernels (compiled once per machine, some 20 s the first time)")
+        _check_typical(problem)
     problem.load()
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
     estimate = maximise(problem, lambda n, value: say(f"evaluation {n}: objective {value:.3f}"))
     if estimate is None:
-        raise _undefined(problem)
+        with within(_source(model)):
+            raise _undefined(problem)
     seconds["optimise"] = time.perf_counter() - mark
     mark = time.perf_counter()
     uncertainty = None
@@ -129,18 +134,25 @@ def evaluate(
     """
     begin = time.perf_counter()
     options = _options(model, method, None, 1, False)
-    title, problem, seconds = _prepare(model, data, options, threads)
-    _check_typical(problem)
+    with within(_source(model)):
+        title, problem, seconds = _prepare(model, data, options, threads)
+        _check_typical(problem)
     problem.load()
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     x = problem.packing.initial()
     final = problem.evaluate(x, tolerance=TIGHT)
     if not np.isfinite(final.objective):
-        raise _undefined(problem)
+        with within(_source(model)):
+            raise _undefined(problem)
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
     return Fit(title, problem, estimate, None, Status.EVALUATED, warnings, seconds)
+
+
+def _source(model: Definition | Model) -> str:
+    """File of a definition; empty for what comes from Python."""
+    return str(model.path or "") if isinstance(model, Definition) else ""
 
 
 def _options(
@@ -206,9 +218,10 @@ def _check_typical(problem: Problem) -> None:
             subject = problem.dataset.ids[problem.dataset.subject[row]]
             raise FitError(
                 f"at the initial values the formula of {name} ({problem.model.parameters[name]}) "
-                f"gives no valid value for subject {subject} (line {problem.dataset.row[row]}) and "
-                f"{bad.size - 1} others; a {problem.model.distribution.get(name, 'lognormal')} "
-                "parameter must be in its range: check [theta] and the covariates"
+                f"gives no valid value for subject {subject} (line {problem.dataset.row[row]} of "
+                f"{problem.dataset.source}) and {bad.size - 1} others; a "
+                f"{problem.model.distribution.get(name, 'lognormal')} parameter must be in its "
+                "range: check [theta] and the covariates"
             )
 
 
@@ -219,8 +232,8 @@ def _undefined(problem: Problem) -> FitError:
     listed = ", ".join(str(v) for v in failed[:10])
     return FitError(
         f"the likelihood of {failed.size} subjects is not defined at the initial values "
-        f"(subjects {listed}{' ...' if failed.size > 10 else ''}): check [theta], [omega] and "
-        "[residual] against the units of the data"
+        f"(subjects {listed}{' ...' if failed.size > 10 else ''} of {problem.dataset.source}): "
+        "check [theta], [omega] and [residual] against the units of the data"
     )
 
 
@@ -250,14 +263,31 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
         return Status.NOT_CONVERGED
     if abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED
-    if uncertainty is not None and not uncertainty.boundary:
-        scale = np.sqrt(np.maximum(np.abs(np.diag(uncertainty.hessian)), 1e-12))
-        values = np.linalg.eigvalsh(uncertainty.hessian / np.outer(scale, scale))
-        if values[0] < -1e-4:
+    if uncertainty is not None:
+        names = problem.packing.names
+        inside = [k for k, name in enumerate(names) if name not in uncertainty.boundary]
+        second = uncertainty.hessian[np.ix_(inside, inside)]
+        scale = np.sqrt(np.maximum(np.abs(np.diag(second)), 1e-12))
+        if np.any(np.linalg.eigvalsh(second / np.outer(scale, scale)) < -1e-4):
             return Status.SADDLE
         if uncertainty.flat:
             return Status.UNDETERMINED
     return Status.CONVERGED
+
+
+def _flip_flop(problem: Problem, estimate: Estimate) -> list[str]:
+    """Warn where most subjects absorb more slowly than they eliminate."""
+    values = individual_parameters(problem, estimate.x, estimate.final.terms.eta)
+    if "KA" not in values:
+        return []
+    count = int(np.sum(values["KA"] < values["CL"] / values["V"]))
+    if 2 * count <= problem.n_subjects:
+        return []
+    return [
+        f"flip-flop: KA is below CL / V in {count} of {problem.n_subjects} subjects; after oral "
+        "doses alone KA and CL / V can be exchanged, with another V: judge by intravenous data or "
+        "physiology, and if KA should be the larger, start or bound it above CL / V"
+    ]
 
 
 def _warnings(
@@ -279,6 +309,7 @@ def _warnings(
         )
     for name in at_boundary(problem, estimate.x):
         out.append(f"{name} is at a boundary: no standard error is given for it")
+    out += _flip_flop(problem, estimate)
     if len(estimate.starts) > 1 and estimate.agree < len(estimate.starts):
         out.append(f"only {estimate.agree} of {len(estimate.starts)} starts reached this objective")
     if uncertainty is not None:

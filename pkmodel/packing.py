@@ -21,11 +21,19 @@ SIGMA_SLOT = {"additive": 0, "lognormal": 0, "proportional": 1, "power": 1, "exp
 
 @dataclass(frozen=True)
 class Values:
-    """Population parameters as matrices: all thetas, Omega of all effects, and (a, b, exponent)."""
+    """Population parameters as matrices: all thetas, Omega of all effects, and (a, b, exponent).
+
+    `factor` is the lower triangular L with Omega = L L'.
+    """
 
     theta: Vector
-    omega: Vector
+    factor: Vector
     sigma: Vector
+
+    @property
+    def omega(self) -> Vector:
+        """Covariance matrix of the effects."""
+        return np.asarray(self.factor @ self.factor.T)
 
 
 @dataclass(frozen=True)
@@ -170,19 +178,27 @@ class Packing:
         theta = np.array([t.init for t in self.model.theta], dtype=float)
         for k, i in enumerate(self.theta):
             theta[i] = _from_free(self.model.theta[i], x[k])[0]
-        matrices = self._matrices(x)
-        omega = np.zeros((len(self.effects), len(self.effects)))
+        factors = self._factors(x)
+        whole = np.zeros((len(self.effects), len(self.effects)))
         for number, copies in self._places.items():
             for place in copies:
-                omega[np.ix_(place, place)] = matrices[number]
+                whole[np.ix_(place, place)] = factors[number]
         sigma = np.array([0.0, 0.0, 1.0])
         for s in self.model.residual.sigmas:
             sigma[SIGMA_SLOT[s.name]] = s.init
         for k, i in enumerate(self.sigma, start=self.sigma_part.start):
             sigma[SIGMA_SLOT[self.model.residual.sigmas[i].name]] = np.exp(x[k])
-        return Values(theta, omega, sigma)
+        return Values(theta, whole, sigma)
 
     def _factors(self, x: Vector) -> list[Vector]:
+        """Cholesky factors of every block, free or fixed."""
+        free = iter(self._free_factors(x))
+        return [
+            np.linalg.cholesky(np.array(b.matrix, dtype=float)) if b.fixed else next(free)
+            for b in self.model.omega
+        ]
+
+    def _free_factors(self, x: Vector) -> list[Vector]:
         """Cholesky factors of the free blocks."""
         return [
             unpack_factor(x[part], len(block.parameters))
@@ -191,7 +207,7 @@ class Packing:
 
     def _matrices(self, x: Vector) -> list[Vector]:
         """Every block of Omega, free or fixed."""
-        factors = iter(self._factors(x))
+        factors = iter(self._free_factors(x))
         matrices = []
         for block in self.model.omega:
             if not block.fixed:
@@ -206,7 +222,7 @@ class Packing:
         slopes = [_from_free(self.model.theta[i], x[k])[1] for k, i in enumerate(self.theta)]
         return np.array(slopes)
 
-    def pull_back(self, x: Vector, theta: Vector, omega: Vector, sigma: Vector) -> Vector:
+    def pull_back(self, x: Vector, theta: Vector, factor: Vector, sigma: Vector) -> Vector:
         """Carry derivatives from the matrices to the packed vector.
 
         Parameters
@@ -214,8 +230,8 @@ class Packing:
         x : array (size,)
         theta : array (n, thetas)
             Derivatives in all thetas, of n quantities.
-        omega : array (n, effects, effects)
-            Derivatives in Omega, symmetric.
+        factor : array (n, effects, effects)
+            Derivatives in the lower triangle of L, Omega = L L'.
         sigma : array (n, 3)
 
         Returns
@@ -225,13 +241,13 @@ class Packing:
         out = np.empty((theta.shape[0], self.size))
         out[:, : len(self.theta)] = theta[:, self.theta] * self.theta_slopes(x)
         k = len(self.theta)
-        factors = iter(self._factors(x))
+        factors = iter(self._free_factors(x))
         for number, block in enumerate(self.model.omega):
             if block.fixed:
                 continue
             lower = next(factors)
-            inner = sum(omega[:, p[:, None], p[None, :]] for p in self._places[number])
-            by_factor = 2.0 * np.einsum("nab,bc->nac", inner, lower)
+            copies = [factor[:, p[:, None], p[None, :]] for p in self._places[number]]
+            by_factor = np.sum(copies, axis=0)
             for i in range(len(block.parameters)):
                 out[:, k : k + i] = by_factor[:, i, :i]
                 out[:, k + i] = by_factor[:, i, i] * lower[i, i]
@@ -245,7 +261,7 @@ class Packing:
         """Return the free parameters on their own scale: thetas, (co)variances, coefficients."""
         values = self.unpack(x)
         parts = [values.theta[i] for i in self.theta]
-        for lower in self._factors(x):
+        for lower in self._free_factors(x):
             matrix = lower @ lower.T
             for i in range(len(matrix)):
                 parts += list(matrix[i, : i + 1])
@@ -257,7 +273,7 @@ class Packing:
         jacobian = np.zeros((self.size, self.size))
         k = len(self.theta)
         jacobian[np.arange(k), np.arange(k)] = self.theta_slopes(x)
-        for lower in self._factors(x):
+        for lower in self._free_factors(x):
             size = len(lower)
             entries = [(i, j) for i in range(size) for j in range(i + 1)]
             for column, (i, j) in enumerate(entries):

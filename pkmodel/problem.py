@@ -389,21 +389,9 @@ class Problem:
         )
 
     def _population(self, values: Values) -> Population | None:
-        n = len(self.effects)
-        if not np.all(np.isfinite(values.omega)) or not np.all(np.isfinite(values.sigma)):
+        if not np.all(np.isfinite(values.factor)) or not np.all(np.isfinite(values.sigma)):
             return None
-        try:
-            lower = np.linalg.cholesky(values.omega)
-            precision = np.linalg.inv(values.omega) if n else np.zeros((0, 0))
-        except np.linalg.LinAlgError:
-            return None
-        log_determinant = 2.0 * float(np.sum(np.log(np.diag(lower))))
-        return Population(
-            np.ascontiguousarray(values.omega),
-            np.ascontiguousarray(0.5 * (precision + precision.T)),
-            log_determinant,
-            values.sigma,
-        )
+        return Population(values.factor, values.sigma)
 
     def _run(self, psi: Psi, population: Population, method: Method, terms: Terms) -> None:
         n = self.n_subjects
@@ -438,7 +426,7 @@ class Problem:
             objective=np.full(n, np.inf),
             by_direction=np.zeros((n, directions)),
             by_sigma=np.zeros((n, 3)),
-            by_omega=np.zeros((n, effects, effects)),
+            by_factor=np.zeros((n, effects, effects)),
             eta=np.zeros((n, effects)) if eta is None else eta.copy(),
             covariance=np.zeros((n, effects, effects)),
             status=np.full(n, UNDEFINED, dtype=np.int8),
@@ -477,7 +465,7 @@ class Problem:
         else:
             by_psi = terms.by_direction[:, self._order]
             by_theta = np.einsum("np,npt->nt", by_psi, jacobian)
-        by_subject = self.packing.pull_back(x, by_theta, terms.by_omega, terms.by_sigma)
+        by_subject = self.packing.pull_back(x, by_theta, terms.by_factor, terms.by_sigma)
         objective = float(np.sum(terms.objective))
         if not np.isfinite(objective):
             objective = np.inf
@@ -495,9 +483,31 @@ class Problem:
         f : array (n_observations,)
         slope : array (n_observations, effects)
         """
+        f, f1, _ = self._predict_at(x, eta)
+        return f, f1[:, : len(self.effects)]
+
+    def predict_typical(self, x: Vector) -> tuple[Vector, Vector]:
+        """Predictions on the residual scale at eta = 0 and their slopes in the packed thetas.
+
+        Returns
+        -------
+        f : array (n_observations,)
+        slope : array (n_observations, free thetas)
+        """
+        effects = len(self.effects)
+        f, f1, jacobian = self._predict_at(x, np.zeros((self.n_subjects, effects)))
+        if self.varies:
+            by_theta = f1[:, effects:]
+        else:
+            subject = np.repeat(np.arange(self.n_subjects), np.diff(self.steps.first))
+            by_theta = np.einsum("jp,jpt->jt", f1[:, self._order], jacobian[subject])
+        return f, by_theta[:, self.packing.theta] * self.packing.theta_slopes(x)
+
+    def _predict_at(self, x: Vector, eta: Vector) -> tuple[Vector, Vector, Vector]:
+        """Predictions, their slopes in the directions, and the thetas' Jacobian."""
         mu, jacobian = self.typical(self.packing.unpack(x).theta)
         psi = self._psi(mu, jacobian)
         f = np.zeros(self.dataset.n_observations)
         f1 = np.zeros((self.dataset.n_observations, psi.direction.shape[2]))
         predictions(self.steps, psi, self.rows, np.ascontiguousarray(eta), f, f1)
-        return f, f1[:, : len(self.effects)]
+        return f, f1, jacobian

@@ -494,7 +494,7 @@ def test_names_that_are_no_file(tmp_path, command, name):
 
 
 def test_data_that_is_a_folder_or_absent(tmp_path):
-    for name in ("absent.csv", ".", "..", "data.parquet"):
+    for name in ("absent.csv", ".", "..", "data.parquet", "a" * 5000):
         tree = deepcopy(DEFINITION)
         tree["data"]["file"] = name
         result = run(tmp_path, CSV.encode(), dumps(tree).encode(), "check")

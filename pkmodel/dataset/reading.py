@@ -18,7 +18,7 @@ from pkmodel.dataset.row_filter import check_names, parse_filter
 from pkmodel.dataset.source import read_source
 from pkmodel.dataset.subject_checks import check_subjects
 from pkmodel.dataset.table import Bools, Table, keep_rows, read_table, report_bad_cells
-from pkmodel.errors import DataError, Problem
+from pkmodel.errors import DataError, Problem, within
 from pkmodel.models.structural import STRUCTURES
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import read_units
@@ -95,7 +95,8 @@ def read_dataset(
     if not {"ID", "TIME", "DV"} <= set(header.names):
         raise DataError([*header.problems, *raw.problems], raw.source)
     table = read_table(raw, header.names)
-    table, excluded, undecided = _filter(table, where, raw.source)
+    with within(raw.source):
+        table, excluded, undecided = _filter(table, where)
     faults = Faults(table.ids, table.subject, table.line, dict(table.columns), allow)
     faults.problems += [*header.problems, *raw.problems, *undecided]
     faults.warnings += header.warnings
@@ -149,9 +150,7 @@ def _check_options(
         raise DataError(problems)
 
 
-def _filter(
-    table: Table, where: str | None, source: str
-) -> tuple[Table, dict[str, int], list[Problem]]:
+def _filter(table: Table, where: str | None) -> tuple[Table, dict[str, int], list[Problem]]:
     """Keep the rows where a condition holds; rows it cannot decide are problems."""
     if where is None:
         return table, {}, []
@@ -167,7 +166,7 @@ def _filter(
     keep, unknown = condition(known, table.line.size)
     problems = _undecided(table, condition.names, unknown, where)
     if not problems and not keep.any():
-        raise DataError(Problem(f"no row is left of {keep.size}", f"where {quoted(where)}"), source)
+        raise DataError(Problem(f"no row is left of {keep.size}", f"where {quoted(where)}"))
     excluded = {f"where {where}": int(np.count_nonzero(~(keep | unknown)))}
     return keep_rows(table, keep | unknown), excluded, problems
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pkmodel.errors import DataError, Problem
 from pkmodel.models.model import Model, Options
-from pkmodel.suggestion import suggest
+from pkmodel.suggestion import quoted, suggest
 
 if TYPE_CHECKING:
     from pkmodel.dataset import Dataset
@@ -64,7 +64,12 @@ class DataSpec:
         """
         from pkmodel.dataset import read_dataset
 
-        if not self.file.is_file():
+        try:
+            is_file = self.file.is_file()
+        except OSError as error:
+            message = f"{quoted(self.file.name)} cannot be looked for: {error.strerror}"
+            raise DataError(Problem(message, "[data] file")) from error
+        if not is_file:
             raise DataError(Problem(self._absence(), "[data] file"))
         return read_dataset(
             self.file,

@@ -6,8 +6,8 @@ one, so that an M-step follows from the gradient alone (Lange 1995,
 squares through the typical parameters, a residual variance by the factor that sets its own
 gradient to zero. Random effects start wide and shrink slowly, so that they find every subject
 before the thetas have settled. Where not even wide effects reach the data (a clearance ten times
-too large and a volume ten times too small leave no drug at all), thetas and residual errors are
-first moved by factors of four on the linearised likelihood of FO, which needs no modes.
+too large and a volume ten times too small leave no drug at all), the thetas are first moved by the
+logarithms of the data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.estimate.pooled import pooled_start
 from pkmodel.packing import pack_factor
 from pkmodel.problem import Evaluation, Problem
 
@@ -39,10 +40,6 @@ LARGEST_EXPONENT_STEP = 0.3
 
 OUT_OF_REACH = 2.0
 """A start is far where the linearised effects of the median subject are larger than this."""
-
-FACTOR = float(np.log(4.0))
-WORTHWHILE = 1.0
-PASSES = 6
 
 
 def approach(
@@ -85,13 +82,11 @@ def approach(
     return x, point
 
 
-def come_near(evaluate: Evaluate, problem: Problem, x: Vector) -> Vector:
-    """Return `x`, or where the data are out of its reach, a point of the right magnitude.
+def come_near(problem: Problem, x: Vector) -> Vector:
+    """Return `x`, or where the data are out of its reach, a start from their logarithms.
 
     Parameters
     ----------
-    evaluate : callable
-        Evaluation of `problem`, a linearised one, at a packed vector.
     problem : Problem
     x : array (size,)
 
@@ -99,40 +94,10 @@ def come_near(evaluate: Evaluate, problem: Problem, x: Vector) -> Vector:
     -------
     array (size,)
     """
-    point = evaluate(x)
-    reach = np.max(np.abs(point.terms.eta), axis=1, initial=0.0)
-    if np.isfinite(point.objective) and np.median(reach) <= OUT_OF_REACH:
-        return x
-    step = _factors_of_four(problem, x)
-    for _ in range(PASSES):
-        before = x
-        for k in np.flatnonzero(step):
-            for sign in (-np.sign(point.gradient[k]), np.sign(point.gradient[k])):
-                trial = x.copy()
-                trial[k] += sign * step[k]
-                other = evaluate(trial)
-                while other.objective < point.objective - WORTHWHILE or (
-                    np.isfinite(other.objective) and not np.isfinite(point.objective)
-                ):
-                    x, point = trial, other
-                    trial = x.copy()
-                    trial[k] += sign * step[k]
-                    other = evaluate(trial)
-        if x is before:
-            break
-    return x
-
-
-def _factors_of_four(problem: Problem, x: Vector) -> Vector:
-    """Change of each theta and residual coefficient that moves a typical value by a factor of 4."""
-    packing = problem.packing
-    _, jacobian = problem.typical(packing.unpack(x).theta)
-    slopes = jacobian[:, :, packing.theta] * packing.theta_slopes(x)
-    step = np.zeros_like(x)
-    largest = np.max(np.abs(slopes), axis=(0, 1))
-    step[packing.theta_part] = np.where(largest > 0.0, FACTOR / np.maximum(largest, 1e-300), 0.0)
-    step[packing.sigma_part] = FACTOR
-    return step
+    linear = problem.with_method("fo").evaluate(x)
+    reach = np.max(np.abs(linear.terms.eta), axis=1, initial=0.0)
+    is_within = np.isfinite(linear.objective) and np.median(reach) <= OUT_OF_REACH
+    return x if is_within else pooled_start(problem, x)
 
 
 def em_step(problem: Problem, x: Vector, point: Evaluation) -> Vector:
@@ -178,16 +143,16 @@ def _precision_by_parameter(problem: Problem, omega: Vector) -> Vector:
     for k, effect in enumerate(problem.effects):
         if effect.occasion == 0 or (effect.occasion == 1 and effect.parameter not in between):
             carries[names.index(effect.parameter), k] = 1.0
-    return np.asarray(carries @ np.linalg.inv(omega) @ carries.T)
+    return np.asarray(carries @ np.linalg.pinv(omega) @ carries.T)
 
 
 def _omega_factor(problem: Problem, x: Vector, point: Evaluation, number: int) -> Vector:
     """Cholesky factor of a block after its M-step, no variance changed by more than allowed."""
     places = problem.packing.copies(number)
-    before = problem.packing.unpack(x).omega[np.ix_(places[0], places[0])]
-    slopes = sum(np.sum(point.terms.by_omega[:, p[:, None], p], axis=0) for p in places)
-    lower = np.linalg.cholesky(before)
-    whitened = lower.T @ slopes @ lower / (problem.n_subjects * len(places))
+    lower = problem.packing.unpack(x).factor[np.ix_(places[0], places[0])]
+    slopes = sum(np.sum(point.terms.by_factor[:, p[:, None], p], axis=0) for p in places)
+    half = np.tril(lower.T @ slopes) / (2.0 * problem.n_subjects * len(places))
+    whitened = half + half.T - np.diag(np.diag(half))
     factors, vectors = np.linalg.eigh(np.eye(len(lower)) - whitened)
     clipped = np.clip(factors, SLOWEST, FASTEST)
     after = lower @ (vectors * clipped) @ vectors.T @ lower.T

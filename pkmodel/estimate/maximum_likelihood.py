@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.first_steps import WIDE, approach, come_near, widen
+from pkmodel.estimate.flip_flop import exchanged
 from pkmodel.packing import pack_factor
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
@@ -25,9 +26,6 @@ SCATTER = 0.7
 
 MODERATE = 0.3
 """Standard deviation from which a vanished variance is tried again."""
-
-WORTHWHILE = 1.0
-"""A second search counts only where it ends lower by this."""
 
 FIRST_STEPS = "focei"
 """The likelihood of the first steps, whatever the method: its modes follow the data from afar."""
@@ -89,15 +87,18 @@ class _Walk:
         self.progress = progress
         self.trace: list[Step] = []
         self.best: Point | None = None
-        self.begin(problem, 0)
+        self.begin(0)
 
-    def begin(self, problem: Problem, start: int) -> None:
-        """Begin a search on a likelihood, with cold modes."""
-        self.likelihood = problem
+    def begin(self, start: int) -> None:
         self.start = start
+        self.count = 0
+        self.turn_to(self.problem)
+
+    def turn_to(self, likelihood: Problem) -> None:
+        """Evaluate this likelihood from now on, with cold modes at first."""
+        self.likelihood = likelihood
         self.modes: Vector | None = None
         self.lowest = np.inf
-        self.count = 0
 
     def evaluate(self, x: Vector) -> Evaluation:
         evaluation = self.likelihood.evaluate(x, self.modes, tolerance=LOOSE)
@@ -148,26 +149,29 @@ def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
 
 
 def _one_start(walk: _Walk, number: int) -> Minimum | None:
-    """Run one start; None where its first point is not defined."""
-    minimum = _search(walk, number, scattered(walk.problem, number), WIDE)
+    """Run one start, and again from elsewhere where its end is doubtful; None if undefined."""
+    walk.begin(number)
+    limit = walk.problem.options.max_evaluations
+    minimum = _search(walk, scattered(walk.problem, number), WIDE, limit // 2)
     if minimum is None:
         return None
-    revived = revive(walk.problem, minimum.point.x)
-    if revived is None:
-        return minimum
-    again = _search(walk, number, revived, MODERATE)
-    is_better = again is not None and again.point.value < minimum.point.value - WORTHWHILE
-    return again if is_better else minimum
+    for other in (revive, exchanged):
+        moved = other(walk.problem, minimum)
+        if moved is None:
+            continue
+        again = _search(walk, moved, MODERATE, limit)
+        if again is not None and again.point.value < minimum.point.value - SAME_OBJECTIVE:
+            minimum = again
+    if minimum.ending is Ending.EXHAUSTED and walk.count < limit:
+        return _descend(walk, minimum.point, limit)
+    return minimum
 
 
-def _search(walk: _Walk, number: int, x: Vector, width: float) -> Minimum | None:
+def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
     """Take first steps from `x`, with effects at least that wide, then descend to an optimum."""
-    linear = walk.problem.with_method("fo")
-    walk.begin(linear, number)
-    near = come_near(walk.evaluate, linear, widen(linear, x, width))
     first_steps = walk.problem.with_method(FIRST_STEPS)
-    walk.begin(first_steps, number)
-    for start in _growing_error(first_steps, near):
+    walk.turn_to(first_steps)
+    for start in _growing_error(first_steps, come_near(first_steps, widen(first_steps, x, width))):
         first = walk.evaluate(start)
         if np.isfinite(first.objective):
             break
@@ -175,33 +179,32 @@ def _search(walk: _Walk, number: int, x: Vector, width: float) -> Minimum | None
         return None
     near, evaluation = approach(walk.evaluate, first_steps, start, first)
     if walk.problem.options.method == FIRST_STEPS:
-        return _descend(walk, walk.point(near, evaluation))
-    walk.begin(walk.problem, number)
+        return _descend(walk, walk.point(near, evaluation), limit)
+    walk.turn_to(walk.problem)
     point = walk(near)
-    return _descend(walk, point) if np.isfinite(point.value) else None
+    return _descend(walk, point, limit) if np.isfinite(point.value) else None
 
 
-def _descend(walk: _Walk, point: Point) -> Minimum:
+def _descend(walk: _Walk, point: Point, limit: int) -> Minimum:
     return minimise(
-        walk,
-        point,
-        tolerance=PROMISED_DECREASE,
-        evaluations=lambda: walk.count,
-        limit=walk.problem.options.max_evaluations,
+        walk, point, tolerance=PROMISED_DECREASE, evaluations=lambda: walk.count, limit=limit
     )
 
 
-def revive(problem: Problem, x: Vector) -> Vector | None:
+def revive(problem: Problem, minimum: Minimum) -> Vector | None:
     """Return the point with every vanished variance made moderate; None if there is none.
 
     A variance that ran to zero on the way cannot come back by descent, for the objective is flat
-    there: it is believed only where the search from a moderate value ends no better.
+    there: it is believed only where the search from a moderate value ends no better. A search
+    that did not converge is taken up again with all variances of effects moderate.
     """
     packing = problem.packing
+    x = minimum.point.x
     boundary = set(at_boundary(problem, x))
+    is_doubtful = minimum.ending is not Ending.CONVERGED
     moved = x.copy()
     for block, part in zip(packing.blocks, packing.block_parts, strict=True):
-        if boundary & set(packing.names[part]):
+        if is_doubtful or boundary & set(packing.names[part]):
             moved[part] = pack_factor(MODERATE * np.eye(len(block.parameters)))
     initial = packing.initial()
     for place in range(packing.sigma_part.start, x.size):

@@ -11,6 +11,7 @@ from pkmodel._jit import kernel
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.predict import predict_at
 from pkmodel.kernels.residual import CENSORED, IGNORED, censored, quantified, variance
+from pkmodel.kernels.small_matrix import apply, apply_transposed, whiten
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.types import Four, Six, Vector
 
@@ -39,12 +40,39 @@ class Rows(NamedTuple):
 
 
 class Population(NamedTuple):
-    """Population parameters as the kernels need them."""
+    """Population parameters as the kernels need them.
 
-    omega: NDArray[np.float64]
-    precision: NDArray[np.float64]
-    log_determinant: float
+    Attributes
+    ----------
+    factor : array (n, n)
+        Lower triangular L with Omega = L L'.
+    sigma : array (3,)
+    """
+
+    factor: NDArray[np.float64]
     sigma: NDArray[np.float64]
+
+
+class Individual(NamedTuple):
+    """One subject in its population: all that its joint density depends on but the effects.
+
+    Attributes
+    ----------
+    predict : int
+        Address of the prediction kernel.
+    frozen : array (observations of the subject,) or (0,)
+        Predictions at eta = 0 where the residual variance does not follow the effects.
+    number : int
+        Which subject.
+    """
+
+    predict: int
+    steps: Steps
+    psi: Psi
+    rows: Rows
+    population: Population
+    frozen: NDArray[np.float64]
+    number: int
 
 
 @kernel
@@ -108,49 +136,47 @@ def row_terms(status: int, y: float, f: float, variances: Four) -> Six:
 
 @kernel
 def conditional(
-    predict: int,
-    steps: Steps,
-    psi: Psi,
-    rows: Rows,
-    population: Population,
-    frozen: Vector,
-    subject: int,
+    individual: Individual,
+    u: Vector,
     eta: Vector,
     work: Work,
     gradient: Vector,
     exact: Vector,
-    gauss: Vector,
+    weights: Vector,
 ) -> float:
-    """Half of -2 log joint density at `eta`, its gradient and two Hessians in the effects.
+    """Half of -2 log joint density at eta = L u, its gradient and Hessian in u.
 
     Parameters
     ----------
-    frozen : array (observations of the subject,) or (0,)
-        Predictions at eta = 0 where the residual variance does not follow the effects.
+    u : array (n,)
+    eta : array (n,)
+        Written.
     gradient : array (n,)
-    exact, gauss : array (n, n)
-        Written: the exact Hessian, and the positive definite one of FOCE-I.
+    exact : array (n, n)
+        Written: the Hessian.
+    weights : array (n, n)
+        Written: what the rows add to the curvature of FOCE-I in eta, never negative.
 
     Returns
     -------
     float
-        Infinite where the model is not defined.
+        Without log|Omega|; infinite where the model is not defined.
     """
+    predict, steps, psi, rows, population, frozen, subject = individual
     n = psi.effects
-    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
-    begin = steps.first[subject]
-    count = steps.first[subject + 1] - begin
-    precision, sigma, combine = population.precision, population.sigma, rows.combine
-    observed, states = rows.y, rows.status
-    values, first, second, kept = work.f, work.f1, work.f2, work.rows
+    factor, sigma, combine = population.factor, population.sigma, rows.combine
     total = 0.0
     for a in range(n):
         gradient[a] = 0.0
         for b in range(n):
-            gradient[a] += precision[a, b] * eta[b]
-            exact[a, b] = precision[a, b]
-            gauss[a, b] = precision[a, b]
-        total += eta[a] * gradient[a]
+            exact[a, b] = weights[a, b] = 0.0
+        total += u[a] * u[a]
+    apply(factor, n, u, eta)
+    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
+    begin = steps.first[subject]
+    count = steps.first[subject + 1] - begin
+    observed, states = rows.y, rows.status
+    values, first, second, kept = work.f, work.f1, work.f2, work.rows
     for j in range(count):
         status = states[begin + j]
         if status == IGNORED:
@@ -171,10 +197,14 @@ def conditional(
             gradient[a] += 0.5 * rho1 * fa
             for b in range(a + 1):
                 product = fa * first[j, b]
-                gauss[a, b] += weight * product
+                weights[a, b] += weight * product
                 exact[a, b] += 0.5 * (rho2 * product + rho1 * second[j, a, b])
     for a in range(n):
         for b in range(a):
-            gauss[b, a] = gauss[a, b]
+            weights[b, a] = weights[a, b]
             exact[b, a] = exact[a, b]
+    apply_transposed(factor, n, gradient, gradient)
+    for a in range(n):
+        gradient[a] += u[a]
+    whiten(exact, factor, n, work.matrix[3], exact)
     return 0.5 * total if np.isfinite(total) else np.inf

@@ -5,6 +5,9 @@ by -(l_ee)^-1 l_ep, the total derivative is (Almquist et al. 2015, 10.1007/s1092
 
     dOFV/dp = partial_p (2 l + log|Omega| + log|H|) - l_pe q,   q = (l_ee)^-1 partial_e log|H|.
 
+All is computed in u with eta = L u and Omega = L L': there H is 1 + L' W L and log|Omega| + log|H|
+one determinant, which stays well conditioned as Omega becomes singular.
+
 Each row adds weight * f_e f_e' to H (and half of rho' f_ee for Laplace), so all derivatives of H
 come from the weight's derivatives and from f_ez, f_eez. Without interaction the variance of a row
 is a constant of the mode search and its dependence on z, through f(0), is added at the end.
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 
 from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.likelihood import Population, Rows, predict_rows, row_variance
+from pkmodel.kernels.likelihood import Individual, Population, Rows, predict_rows, row_variance
 from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
 from pkmodel.kernels.predict import predict_subject
 from pkmodel.kernels.residual import (
@@ -30,7 +33,15 @@ from pkmodel.kernels.residual import (
     variance,
     variance_by_sigma,
 )
-from pkmodel.kernels.small_matrix import cholesky, invert, log_determinant, solve
+from pkmodel.kernels.small_matrix import (
+    apply,
+    apply_transposed,
+    cholesky,
+    log_determinant,
+    solve,
+    unwhiten,
+    whiten,
+)
 from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.types import Four, Three, Vector
 
@@ -54,57 +65,52 @@ class Terms(NamedTuple):
     by_direction : array (subjects, m)
         Derivative in the directions that are no effects, and in the shift of the effects.
     by_sigma : array (subjects, 3)
-    by_omega : array (subjects, n, n)
-        Derivative in Omega as a symmetric matrix: dOFV = sum(by_omega * dOmega).
+    by_factor : array (subjects, n, n)
+        Derivative in the lower triangle of L, Omega = L L': dOFV = sum(by_factor * dL).
     eta : array (subjects, n)
         Read as the start of the search, written as the mode.
     covariance : array (subjects, n, n)
-        Inverse of the curvature H.
+        Inverse of the curvature in eta.
     status : array (subjects,)
     """
 
     objective: NDArray[np.float64]
     by_direction: NDArray[np.float64]
     by_sigma: NDArray[np.float64]
-    by_omega: NDArray[np.float64]
+    by_factor: NDArray[np.float64]
     eta: NDArray[np.float64]
     covariance: NDArray[np.float64]
     status: NDArray[np.int8]
 
 
 @kernel
-def _omega_terms(
-    population: Population,
-    eta: Vector,
+def _factor_terms(
+    factor: Vector,
+    lower: Vector,
+    weights: Vector,
+    slope: Vector,
+    shift: Vector,
+    u: Vector,
     q: Vector,
-    inverse: Vector,
     n: int,
     scratch: Vector,
     out: Vector,
 ) -> None:
-    """-P (eta eta' - Omega + H^-1 - sym(q eta')) P, with P the inverse of Omega."""
-    inner, half = scratch[0], scratch[1]
-    precision, omega = population.precision, population.omega
+    """Write the derivative in L, at the mode eta = L u: shift u' - slope q' + 2 W L H^-1.
+
+    `slope` is that of the rows' half of l in eta and `shift` the derivative of the objective in a
+    shift of eta; `weights` is W, and H = 1 + L' W L is `lower` times its transpose.
+    """
     for a in range(n):
-        for b in range(n):
-            inner[a, b] = (
-                eta[a] * eta[b]
-                - omega[a, b]
-                + inverse[a, b]
-                - 0.5 * (q[a] * eta[b] + eta[a] * q[b])
-            )
-    for a in range(n):
+        row = scratch[a]
         for b in range(n):
             total = 0.0
-            for c in range(n):
-                total += precision[a, c] * inner[c, b]
-            half[a, b] = total
-    for a in range(n):
+            for c in range(b, n):
+                total += weights[a, c] * factor[c, b]
+            row[b] = total
+        solve(lower, n, row, row)
         for b in range(n):
-            total = 0.0
-            for c in range(n):
-                total -= half[a, c] * precision[c, b]
-            out[a, b] = total
+            out[a, b] = shift[a] * u[b] - slope[a] * q[b] + 2.0 * row[b]
 
 
 @allocating_kernel
@@ -127,7 +133,8 @@ def _first_order(
     predict_rows(predict, steps, psi, rows, i, zero, 2, work)
     combine, sigma = rows.combine, population.sigma
     r = np.empty((count, 2))
-    curvature = population.precision.copy()
+    factor = population.factor
+    weights = np.zeros((n, n))
     moment = np.zeros(n)
     for j in range(count):
         r[j, 0], r[j, 1], _, _ = variance(combine, sigma, work.f[j])
@@ -137,20 +144,26 @@ def _first_order(
             fa = work.f1[j, a] / r[j, 0]
             moment[a] += fa * (rows.y[first + j] - work.f[j])
             for b in range(n):
-                curvature[a, b] += fa * work.f1[j, b]
+                weights[a, b] += fa * work.f1[j, b]
     lower = np.zeros((n, n))
-    if not cholesky(curvature, n, lower):
+    whiten(weights, factor, n, work.matrix[0], lower)
+    if not cholesky(lower, n, lower):
         terms.status[i] = UNDEFINED
         terms.objective[i] = np.inf
         return
     inverse = terms.covariance[i]
-    invert(lower, n, inverse)
-    eta = terms.eta[i]
-    solve(lower, n, moment, eta)
-    total = population.log_determinant + log_determinant(lower, n)
+    unwhiten(factor, lower, n, work.matrix[0], inverse)
+    eta, u = terms.eta[i], work.vector[0]
+    apply_transposed(factor, n, moment, u)
+    solve(lower, n, u, u)
+    apply(factor, n, u, eta)
+    total = log_determinant(lower, n)
+    slope = np.empty(n)
     for a in range(n):
+        total += u[a] * u[a]
+        slope[a] = -moment[a]
         for b in range(n):
-            total += eta[a] * population.precision[a, b] * eta[b]
+            slope[a] += weights[a, b] * eta[b]
     projected = np.zeros(n)
     for j in range(count):
         if rows.status[first + j] == IGNORED:
@@ -181,7 +194,9 @@ def _first_order(
                 terms.by_sigma[i, k] += by_r * s[0]
     terms.objective[i] = total
     terms.status[i] = FOUND if np.isfinite(total) else UNDEFINED
-    _omega_terms(population, eta, zero, inverse, n, work.matrix, terms.by_omega[i])
+    _factor_terms(
+        factor, lower, weights, slope, 2.0 * slope, u, zero, n, work.matrix[0], terms.by_factor[i]
+    )
 
 
 @kernel
@@ -212,10 +227,9 @@ def _conditional(
     is_frozen = frozen.size > 0
     begin = steps.first[i]
     count = steps.first[i + 1] - begin
-    eta = terms.eta[i]
-    status, value = find_mode(
-        predict, steps, psi, rows, population, frozen, i, eta, method.tolerance, work
-    )
+    eta, u = terms.eta[i], work.vector[8]
+    individual = Individual(predict, steps, psi, rows, population, frozen, i)
+    status, value = find_mode(individual, eta, method.tolerance, u, work)
     terms.status[i] = status
     if status == UNDEFINED:
         terms.objective[i] = np.inf
@@ -223,44 +237,44 @@ def _conditional(
     if is_laplace:
         predict_rows(predict, steps, psi, rows, i, eta, 3, work)
 
-    sigma, combine = population.sigma, rows.combine
+    factor, sigma, combine = population.factor, population.sigma, rows.combine
     observed, states, active = rows.y, rows.status, rows.active
     values, first, second, third = work.f, work.f1, work.f2, work.f3
     kept = work.rows
     by_direction, by_sigma = terms.by_direction[i], terms.by_sigma[i]
-    exact, gauss, cross = work.matrix[3], work.matrix[4], work.matrix[5]
+    exact, gauss, cross = work.matrix[0], work.matrix[1], work.matrix[5]
     for a in range(n):
-        for b in range(n):
-            exact[a, b] = gauss[a, b] = population.precision[a, b]
         cross[a] = 0.0
     for j in range(count):
         if states[begin + j] == IGNORED:
             continue
-        rho1, rho2, weight = kept[j, 0], kept[j, 1], kept[j, 3]
+        rho1, rho2 = kept[j, 0], kept[j, 1]
         for a in range(n):
             fa = first[j, a]
-            for b in range(n):
-                gauss[a, b] += weight * fa * first[j, b]
             for z in range(m):
                 cross[a, z] += 0.5 * (rho2 * fa * first[j, z] + rho1 * second[j, a, z])
         for z in range(m):
             by_direction[z] += rho1 * first[j, z]
-    for a in range(n):
-        for b in range(n):
-            exact[a, b] += cross[a, b]
 
-    lower, exact_lower = work.matrix[6], work.matrix[7]
-    if not cholesky(exact if is_laplace else gauss, n, lower):
+    weights = cross if is_laplace else gauss
+    scratch, lower, exact_lower = work.matrix[3], work.matrix[6], work.matrix[7]
+    if not is_laplace:
+        whiten(gauss, factor, n, scratch, lower)
+    if not cholesky(exact if is_laplace else lower, n, lower):
         terms.status[i] = UNDEFINED
         terms.objective[i] = np.inf
         return
     if not cholesky(exact, n, exact_lower):
-        cholesky(gauss, n, exact_lower)
+        whiten(gauss, factor, n, scratch, exact_lower)
+        cholesky(exact_lower, n, exact_lower)
     inverse = terms.covariance[i]
-    invert(lower, n, inverse)
-    terms.objective[i] = 2.0 * value + population.log_determinant + log_determinant(lower, n)
+    unwhiten(factor, lower, n, scratch, inverse)
+    terms.objective[i] = 2.0 * value + log_determinant(lower, n)
 
     by_curvature, projected, q = work.vector[3], work.vector[4], work.vector[5]
+    slope_by_eta, q_white = work.vector[0], work.vector[1]
+    for a in range(n):
+        slope_by_eta[a] = 0.5 * by_direction[a]
     by_curvature[:] = 0.0
     by_variance, sigma_mode = work.by_variance, work.by_sigma
     for k in range(3):
@@ -318,7 +332,9 @@ def _conditional(
                 for a in range(n):
                     sigma_mode[k, a] += 0.5 * moved[1] * first[j, a]
 
-    solve(exact_lower, n, by_curvature, q)
+    apply_transposed(factor, n, by_curvature, q_white)
+    solve(exact_lower, n, q_white, q_white)
+    apply(factor, n, q_white, q)
     for z in range(m):
         total = by_curvature[z]
         for a in range(n):
@@ -327,6 +343,18 @@ def _conditional(
     for k in range(3):
         for a in range(n):
             by_sigma[k] -= sigma_mode[k, a] * q[a]
+    _factor_terms(
+        factor,
+        lower,
+        weights,
+        slope_by_eta,
+        by_direction,
+        u,
+        q_white,
+        n,
+        scratch,
+        terms.by_factor[i],
+    )
     for j in range(frozen.size):
         if states[begin + j] == IGNORED:
             continue
@@ -339,7 +367,6 @@ def _conditional(
         for k in range(3):
             if active[k]:
                 by_sigma[k] += part * variance_by_sigma(combine, sigma, frozen[j], k)[0]
-    _omega_terms(population, eta, q, inverse, n, work.matrix, terms.by_omega[i])
     if not np.isfinite(terms.objective[i]):
         terms.status[i] = UNDEFINED
 

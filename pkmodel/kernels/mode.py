@@ -1,130 +1,130 @@
-"""The mode of a subject's random effects: Newton's method, safeguarded."""
+"""The mode of a subject's random effects: Newton's method, safeguarded.
+
+The search runs over u with eta = L u and Omega = L L', in which the curvature is at least one in
+every direction, however near to singular Omega is. The iterates are those in eta.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pkmodel._jit import kernel
-from pkmodel.kernels.events import Steps
-from pkmodel.kernels.likelihood import Population, Rows, conditional
-from pkmodel.kernels.small_matrix import cholesky, solve
-from pkmodel.kernels.subject import Psi, Work
+from pkmodel.kernels.likelihood import Individual, conditional
+from pkmodel.kernels.small_matrix import apply, cholesky, eigen, forward, solve
+from pkmodel.kernels.subject import Work
 from pkmodel.kernels.types import Vector
 
 FOUND, NOT_CONVERGED, UNDEFINED = 0, 1, 2
 MAXIMUM_ITERATIONS = 100
+MAXIMUM_HALVINGS = 40
 LONGEST_STEP = 2.0
+
+LAST_DIGITS = 1e-12
+"""With a Newton decrement below this share of the objective its fall drowns in rounding error."""
+
+LEAST_CURVATURE = 0.1
+"""A curvature nearer to zero than this, in units of the prior's, makes no longer step."""
+
+STAGNANT = 0.1
+"""Newton's method squares such a decrement; one that does not fall by this is rounding error."""
+
+
+@kernel
+def _newton_step(
+    factor: Vector, n: int, gradient: Vector, exact: Vector, work: Work
+) -> tuple[bool, float, float]:
+    """Write the step; return whether H is positive definite, the decrement, the longest part."""
+    step, moved, lower = work.vector[1], work.vector[2], work.matrix[2]
+    is_minimum = cholesky(exact, n, lower)
+    if is_minimum:
+        solve(lower, n, gradient, step)
+    else:
+        _step_by_size_of_curvature(exact, n, gradient, step, work)
+    apply(factor, n, step, moved)
+    decrement = 0.0
+    longest = 0.0
+    for a in range(n):
+        decrement += gradient[a] * step[a]
+        longest = max(longest, abs(moved[a]))
+    return is_minimum, decrement, longest
+
+
+@kernel
+def _step_by_size_of_curvature(
+    exact: Vector, n: int, gradient: Vector, step: Vector, work: Work
+) -> None:
+    """Solve with the eigenvalues of H made positive: short along curves, long along valleys."""
+    turned, vectors = work.matrix[2], work.matrix[3]
+    for a in range(n):
+        step[a] = 0.0
+        for b in range(n):
+            turned[a, b] = exact[a, b]
+    eigen(turned, n, vectors)
+    for k in range(n):
+        along = 0.0
+        for a in range(n):
+            along += vectors[a, k] * gradient[a]
+        along /= max(abs(turned[k, k]), LEAST_CURVATURE)
+        for a in range(n):
+            step[a] += along * vectors[a, k]
 
 
 @kernel
 def newton(
-    predict: int,
-    steps: Steps,
-    psi: Psi,
-    rows: Rows,
-    population: Population,
-    frozen: Vector,
-    subject: int,
-    eta: Vector,
-    tolerance: float,
-    work: Work,
+    individual: Individual, u: Vector, eta: Vector, tolerance: float, work: Work
 ) -> tuple[int, float]:
-    """Search the mode from `eta`, which is overwritten.
+    """Search the mode from `u`, which is overwritten, as `eta` is.
 
-    Converged where the Newton decrement g' H^-1 g, in units of the log likelihood, is below
-    `tolerance` and the exact Hessian H is positive definite. Steps use H, else the Gauss-Newton
-    matrix, else, where one row outweighs all others beyond the digits of a number, its diagonal.
-    Each step is capped, and halved until the objective falls.
+    Converged where the exact Hessian H is positive definite and the Newton decrement g' H^-1 g,
+    in units of the log likelihood, is below `tolerance` or has come down to rounding error. Steps
+    use H, with the absolute values of its eigenvalues where some are negative. Each step is capped
+    in eta, and halved until the objective falls, as far as that can be told.
 
     Returns
     -------
     status : int
     value : float
-        Half of -2 log joint density at the mode; where it is found, `work` holds the predictions
-        and the rows' terms there.
+        Half of -2 log joint density at the mode, without log|Omega|; `work` holds what
+        `conditional` writes there.
     """
-    n = eta.size
-    gradient, step, trial = work.vector[0], work.vector[1], work.vector[2]
-    exact, gauss, lower = work.matrix[0], work.matrix[1], work.matrix[2]
-    value = conditional(
-        predict, steps, psi, rows, population, frozen, subject, eta, work, gradient, exact, gauss
-    )
+    n, factor = individual.psi.effects, individual.population.factor
+    gradient, step = work.vector[0], work.vector[1]
+    trial, trial_eta = work.vector[2], work.vector[3]
+    exact, weights = work.matrix[0], work.matrix[1]
+    value = conditional(individual, u, eta, work, gradient, exact, weights)
     if not np.isfinite(value):
         return UNDEFINED, value
+    before = np.inf
     for _ in range(MAXIMUM_ITERATIONS):
-        is_minimum = cholesky(exact, n, lower)
-        if not is_minimum and not cholesky(gauss, n, lower):
-            lower[:] = 0.0
-            for a in range(n):
-                lower[a, a] = np.sqrt(gauss[a, a])
-        solve(lower, n, gradient, step)
-        decrement = 0.0
-        longest = 0.0
-        for a in range(n):
-            decrement += gradient[a] * step[a]
-            longest = max(longest, abs(step[a]))
-        if decrement <= tolerance:
-            if is_minimum:
-                return FOUND, value
-            return NOT_CONVERGED, value
-        fraction = min(1.0, LONGEST_STEP / longest)
-        slack = 4e-15 * (1.0 + abs(value))
+        is_minimum, decrement, longest = _newton_step(factor, n, gradient, exact, work)
+        is_last_digits = decrement < LAST_DIGITS * (1.0 + abs(value))
+        if decrement <= tolerance or (is_last_digits and decrement > STAGNANT * before):
+            return (FOUND if is_minimum else NOT_CONVERGED), value
+        before = decrement
+        share = min(1.0, LONGEST_STEP / longest)
+        slack = np.inf if is_minimum and is_last_digits else 4e-15 * (1.0 + abs(value))
         has_fallen = False
-        for _ in range(40):
+        for _ in range(MAXIMUM_HALVINGS):
             for a in range(n):
-                trial[a] = eta[a] - fraction * step[a]
-            new = conditional(
-                predict,
-                steps,
-                psi,
-                rows,
-                population,
-                frozen,
-                subject,
-                trial,
-                work,
-                gradient,
-                exact,
-                gauss,
-            )
-            if new <= value - 1e-4 * fraction * decrement + slack:
+                trial[a] = u[a] - share * step[a]
+            new = conditional(individual, trial, trial_eta, work, gradient, exact, weights)
+            if new <= value - 1e-4 * share * decrement + slack:
                 has_fallen = True
                 break
-            fraction *= 0.5
+            share *= 0.5
         if not has_fallen:
-            conditional(
-                predict,
-                steps,
-                psi,
-                rows,
-                population,
-                frozen,
-                subject,
-                eta,
-                work,
-                gradient,
-                exact,
-                gauss,
-            )
+            conditional(individual, u, eta, work, gradient, exact, weights)
             return (FOUND if is_minimum and decrement < 1e-9 else NOT_CONVERGED), value
         value = new
         for a in range(n):
-            eta[a] = trial[a]
+            u[a] = trial[a]
+            eta[a] = trial_eta[a]
     return NOT_CONVERGED, value
 
 
 @kernel
 def find_mode(
-    predict: int,
-    steps: Steps,
-    psi: Psi,
-    rows: Rows,
-    population: Population,
-    frozen: Vector,
-    subject: int,
-    eta: Vector,
-    tolerance: float,
-    work: Work,
+    individual: Individual, eta: Vector, tolerance: float, u: Vector, work: Work
 ) -> tuple[int, float]:
     """Search from `eta`, then from 0, then from one standard deviation to each side.
 
@@ -132,41 +132,25 @@ def find_mode(
     -------
     status : int
     value : float
+        As of `newton`. Where the model is defined, `work` holds what `conditional` writes at `u`,
+        with the Hessian and the rows' weights in the first two matrices.
     """
-    n = eta.size
-    status, value = newton(
-        predict, steps, psi, rows, population, frozen, subject, eta, tolerance, work
-    )
+    n = individual.psi.effects
+    forward(individual.population.factor, n, eta, u)
+    status, value = newton(individual, u, eta, tolerance, work)
     if status == FOUND:
         return status, value
-    trial = work.vector[6][:n]
+    other_u, other_eta = work.vector[6], work.vector[7]
     for attempt in range(2 * n + 1):
-        trial[:] = 0.0
+        other_u[:] = 0.0
         if attempt > 0:
-            a = (attempt - 1) // 2
-            sign = 1.0 if attempt % 2 == 1 else -1.0
-            trial[a] = sign * np.sqrt(population.omega[a, a])
-        other, other_value = newton(
-            predict, steps, psi, rows, population, frozen, subject, trial, tolerance, work
-        )
+            other_u[(attempt - 1) // 2] = 1.0 if attempt % 2 == 1 else -1.0
+        other, other_value = newton(individual, other_u, other_eta, tolerance, work)
         if other == FOUND:
             for a in range(n):
-                eta[a] = trial[a]
+                u[a] = other_u[a]
+                eta[a] = other_eta[a]
             return other, other_value
     if status == NOT_CONVERGED:
-        gradient, exact, gauss = work.vector[0], work.matrix[0], work.matrix[1]
-        conditional(
-            predict,
-            steps,
-            psi,
-            rows,
-            population,
-            frozen,
-            subject,
-            eta,
-            work,
-            gradient,
-            exact,
-            gauss,
-        )
+        conditional(individual, u, eta, work, work.vector[0], work.matrix[0], work.matrix[1])
     return status, value

@@ -60,7 +60,7 @@ class Work(NamedTuple):
     by_sigma : array (3, effects)
         Derivatives of the gradient in the effects in the residual coefficients.
     matrix : array (8, m, m)
-    vector : array (8, m)
+    vector : array (9, m)
         Scratch.
     """
 
@@ -87,5 +87,5 @@ def make_work(observations: int, effects: int, directions: int) -> Work:
         np.zeros((observations, 1 + effects)),
         np.zeros((3, effects)),
         np.zeros((8, directions, directions)),
-        np.zeros((8, directions)),
+        np.zeros((9, directions)),
     )
