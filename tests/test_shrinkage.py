@@ -69,7 +69,11 @@ def test_eta_shrinkage_reported(row: pd.Series, evaluated: Callable) -> None:
     assert found == pytest.approx(row.percent, rel=0, abs=PRINTED)
 
 
-@pytest.mark.xfail(strict=True, reason="the package takes the deviation about the mean, with n - 1")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the package takes the deviation about the mean, with n - 1",
+)
 @pytest.mark.parametrize("row", list(printed("epsilon")))
 def test_epsilon_shrinkage_reported(row: pd.Series, evaluated: Callable) -> None:
     _, fit = evaluated(row.point)
