@@ -33,6 +33,7 @@ class Values:
     theta: dict[str, float]
     omega: dict[str, float]  # "CL": variance, "CL,V": covariance
     residual: dict[str, float]
+    occasion: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Model:
     """A case as a fit definition.
 
     `theta` and `omega` map our names to the source's symbols; `residual` too, where the symbol of
-    a variance ends in `^2`. `prepare` changes the data file first, see `prepared`.
+    a variance ends in `^2`, and `occasion` the variances between occasions. `prepare` changes the
+    data file first, see `prepared`.
     """
 
     dataset: str
@@ -48,6 +50,7 @@ class Model:
     theta: dict[str, str]
     omega: dict[str, str]
     residual: dict[str, str]
+    occasion: dict[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
     bounds: dict[str, str] = field(default_factory=dict)
     combine: str = ""
@@ -178,6 +181,7 @@ def assign(model: Model, known: Symbols) -> Values:
         {name: known[symbol] for name, symbol in model.theta.items()},
         {name: known[symbol] for name, symbol in model.omega.items()},
         {name: deviation(symbol) for name, symbol in model.residual.items()},
+        {name: known[symbol] for name, symbol in model.occasion.items()},
     )
 
 
@@ -230,6 +234,11 @@ def omega_lines(omega: Mapping[str, float]) -> list[str]:
     return [f"blocks = [ {{ parameters = {variances!r}, matrix = {matrix!r} }} ]"]
 
 
+def occasion_lines(occasion: Mapping[str, float]) -> list[str]:
+    pairs = ", ".join(f"{name} = {variance!r}" for name, variance in occasion.items())
+    return [f"occasion = {{ {pairs} }}"] if occasion else []
+
+
 def covariance(omega: Mapping[str, float], one: str, other: str) -> float:
     return omega[f"{one},{other}"] if f"{one},{other}" in omega else omega[f"{other},{one}"]
 
@@ -257,6 +266,7 @@ def definition_text(
         *(theta_line(model, name, value) for name, value in values.theta.items()),
         "[omega]",
         *omega_lines(values.omega),
+        *occasion_lines(values.occasion),
         "[residual]",
         *(
             f"{name} = {{ init = {value!r}, fixed = true }}"
@@ -318,6 +328,14 @@ PHENO_REAL = replace(
 )
 PHENO_BLOCK = replace(PHENO, omega=BLOCK)
 PHENO_ADDITIVE = replace(PHENO, residual={"additive": "THETA3"})
+PHENO_FIVE = replace(PHENO, where="ID <= 5")
+PHENO_LOG = Model(
+    "phenobarbital",
+    {"CL": "exp(lcl)", "V": "exp(lv)"},
+    {"lcl": "lCl", "lv": "lV"},
+    {"CL": "CL", "V": "V"},
+    {"additive": "Residual"},
+)
 
 BAUER_LOG = Model(
     "bauer501_infusion_1cpt",
@@ -384,6 +402,30 @@ MONOLIX = Model(
     {"additive": "a", "proportional": "b"},
     bounds=POSITIVE,
     combine="sd",
+)
+WARFARIN = Model(
+    "warfarin_pks",
+    {"CL": "exp(lcl)", "V": "exp(lv)", "KA": "exp(lka)"},
+    {"lka": "THETA1", "lcl": "THETA2", "lv": "THETA3"},
+    {"KA": "OMEGA11", "CL": "OMEGA22", "V": "OMEGA33"},
+    {"proportional": "THETA4", "additive": "THETA5"},
+    logs=("THETA1", "THETA2", "THETA3"),
+)
+FERX_WARFARIN = Model(
+    "ferx_warfarin",
+    {"CL": "cl", "V": "v", "KA": "ka"},
+    {"cl": "THETA1", "v": "THETA2", "ka": "THETA3"},
+    {"CL": "OMEGA11", "V": "OMEGA22", "KA": "OMEGA33"},
+    {"proportional": "SIGMA11^2"},
+    bounds=POSITIVE,
+)
+FERX_OCCASIONS = Model(
+    "ferx_occasions",
+    CL_V,
+    {"cl": "THETA1", "v": "THETA2"},
+    ETAS,
+    {"proportional": "SIGMA11^2"},
+    occasion={"CL": "OMEGA33"},
 )
 MAPBAYR = Model(
     "mapbayr_001",
@@ -622,6 +664,34 @@ def monolix_point() -> Point:
     )
 
 
+def nlme_point() -> Point:
+    """FOCE at nlme's estimates.
+
+    With an additive residual the objective of nlme's last linearised step (Lindstrom and Bates
+    1990, 10.2307/2532087) is that of FOCE: where it is linearised, at the modes, both have the same
+    mode, the same sum of squares and the same determinant.
+    """
+    known: dict[str, float] = {}
+    for row in rows():
+        if row["case_id"] == "nlme_fm1Pheno":
+            kind, _, name = row["quantity"].partition(" ")
+            if kind == "fixef" or name == "Residual":
+                known[name] = float(row["value"])
+            elif kind == "sd":
+                known[{"lCl": "CL", "lV": "V"}[name]] = float(row["value"]) ** 2
+    row = find("nlme_fm1Pheno", "logLik")
+    return Point(
+        "nlme_fm1Pheno-foce",
+        PHENO_LOG,
+        "foce",
+        assign(PHENO_LOG, known),
+        -2.0 * float(row["value"]),
+        2.0 * float(row["tolerance"]),
+        source_of(row),
+        "minus2ll",
+    )
+
+
 POINTS: list[Point] = [
     *(p for case, m in ACOP_CASES.items() for p in stated(case, m, individual=case)),
     *nlmixr2_points(),
@@ -636,7 +706,17 @@ POINTS: list[Point] = [
     *stated("bauer504_its", BAUER_LOG),
     *stated("nmw_theo_fo", NMW, "fo"),
     *stated("nmw_theo_lapli", NMW, "laplace"),
+    *stated("pheno5_focei", PHENO_FIVE),
+    *stated("warf_run000", WARFARIN, individual="warf_run000"),
+    *stated("ferx_warfarin_foce", FERX_WARFARIN, "foce", individual="ferx_warfarin_foce"),
+    point(
+        "ferx_occasions",
+        FERX_OCCASIONS,
+        "OFV_at_fixed",
+        values_of("ferx_occasions", "OFV_at_fixed"),
+    ),
     monolix_point(),
+    nlme_point(),
     point(
         "mapbayr_nm001",
         MAPBAYR,
@@ -740,6 +820,9 @@ FITS: list[Fitted] = [
     fitted("psn_pheno_add_fo", PHENO_ADDITIVE, "fo"),
     fitted("bauer504_foce", BAUER_LOG, covariance="r"),  # their run says MATRIX=R by its numbers
     fitted("bauer504_t1", BAUER_NATURAL, covariance="r"),
+    fitted("pheno5_focei", PHENO_FIVE),
+    fitted("warf_run000", WARFARIN),
+    fitted("ferx_warfarin_foce", FERX_WARFARIN, "foce"),
     fitted("nmw_theo_fo", NMW, "fo"),
     fitted("nmw_theo_lapli", NMW, "laplace"),
     nlmixr2_theo("focei"),
@@ -759,7 +842,7 @@ OUT_OF_SCOPE = {
     "and the engine agree on a value 4 to 20 below it, a little above the minimum of FOCE-I",
     "acopcourse_run100 (final), run103": "their proportional coefficient is negative",
     "wang_addmod, wang_propF, wang_propMod": "residual of a saturable function of f",
-    "nlme_*": "Lindstrom-Bates objective",
+    "nlme_* but fm1Pheno": "residual variance held at the last fit; of fm1Theo no correlations",
     "monolix_*, saemix_*, *_saem": "estimates of SAEM; warfarin with lag time",
     "*_imp, *_exact": "importance sampling and exact marginal; the twin is held to the latter",
     "ddmore*": "two and more compartments, bioavailability",

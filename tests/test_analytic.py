@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,12 +102,39 @@ def is_plain(rows: pd.DataFrame) -> bool:
     return bool((doses["RATE"] >= 0).all() and plain_central.all())
 
 
-def plain_scenarios() -> list:
+def is_expressible(rows: pd.DataFrame) -> bool:
+    """Tell whether `rewritten` gives records that mean the same without lag time.
+
+    Not where a lag exceeds the interval at steady state, nor where lagged doses are added to it:
+    NONMEM's numbers are then negative or jump.
+    """
+    lagged = rows[(rows["CMT"] == 2) & (rows["LAGT"] > 0) & rows["EVID"].isin([1, 4])]
+    steady = lagged[lagged["SS"] > 0]
+    return bool((steady["LAGT"] <= steady["II"]).all() and (steady["SS"] == 1).all())
+
+
+def rewritten(rows: pd.DataFrame) -> pd.DataFrame:
+    """Write lag time, bioavailability and modelled durations as ordinary records.
+
+    A lagged dose comes later; at steady state with a lag, the dose before it is the first. Time
+    starts at 100, so that there is a time before the first record.
+    """
+    central = (rows["CMT"] == 2) & rows["EVID"].isin([1, 4])
+    lag = rows["LAGT"].where(central, 0.0)
+    steady = (lag > 0) & (rows["SS"] > 0)
+    amount = rows["AMT"] * rows["BIOAV"].where(central, 1.0)
+    rate = rows["RATE"].mask(central & (rows["RATE"] == -2), amount / rows["DUR2"])
+    time = 100.0 + rows["TIME"] + lag - rows["II"].where(steady, 0.0)
+    changed = rows.assign(TIME=time, AMT=amount, RATE=rate, ADDL=rows["ADDL"] + steady)
+    return changed.sort_values("TIME", kind="stable")
+
+
+def scenarios(only: Callable[[pd.DataFrame], bool]) -> list:
     found = []
     for name in ("nmtest_events", "nmtest_events_unusual"):
         table = nonmem_table(name)
         groups = [] if table is None else table.groupby("ID", sort=False)
-        found += [pytest.param(rows, id=f"{name}-{i}") for i, rows in groups if is_plain(rows)]
+        found += [pytest.param(rows, id=f"{name}-{i}") for i, rows in groups if only(rows)]
     return found or [pytest.param(None, marks=pytest.mark.skip("the data are not at hand"))]
 
 
@@ -116,12 +144,21 @@ def observed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[RECORD].assign(DV=counter, MDV=rows["EVID"].ne(0) * 1)
 
 
-@pytest.mark.parametrize("rows", plain_scenarios())
-def test_events_as_nonmem_sees_them(rows: pd.DataFrame) -> None:
+def assert_as_nonmem(rows: pd.DataFrame) -> None:
     dataset = read_dataset(observed(rows), structure="one_compartment_oral")
     found = 1000 * predict(dataset, "one_compartment_oral", RATES)
     wanted = rows["CP_NONMEM"].to_numpy()[dataset.is_observation]
     np.testing.assert_allclose(found, wanted, rtol=PRINTED, atol=0)
+
+
+@pytest.mark.parametrize("rows", scenarios(is_plain))
+def test_events_as_nonmem_sees_them(rows: pd.DataFrame) -> None:
+    assert_as_nonmem(rows)
+
+
+@pytest.mark.parametrize("rows", scenarios(lambda r: is_expressible(r) and not is_plain(r)))
+def test_lag_and_bioavailability_written_as_records(rows: pd.DataFrame) -> None:
+    assert_as_nonmem(rewritten(rows))
 
 
 def test_covariates_that_change_at_every_record() -> None:

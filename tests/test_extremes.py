@@ -1,0 +1,91 @@
+"""The engine where parameters are absurd, as a search may pass there: against 50 digits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pkmodel as pk
+from histories import as_frame
+from pkmodel.dataset import read_dataset
+from precise_likelihood import Case, objective
+from twin import Row
+
+AGREES = 2e-11  # relative; worst here 2.9e-12, and 7e-12 of some 600 random subjects elsewhere
+
+CORRELATED = np.array([[0.12, 0.05], [0.05, 0.08]])
+EXTREMES: dict[str, dict] = {
+    "variance 1e-4": {"omega": 1e-4 * np.eye(2)},
+    "variance 4": {"omega": np.array([[4.0, 1.0], [1.0, 4.0]])},
+    "clearance 100 times too high": {"clearance": 200.0},
+    "clearance 100 times too low": {"clearance": 0.02},
+    "dose 1e-6": {"scale": 1e-6},
+    "dose 1e6": {"scale": 1e6},
+    "one observation": {"times": (6.0,)},
+    "error of 1 percent": {"proportional": 0.01},
+    "error of 300 percent": {"proportional": 3.0},
+}
+
+
+def make_case(
+    omega: np.ndarray = CORRELATED,
+    clearance: float = 2.0,
+    scale: float = 1.0,
+    times: tuple[float, ...] = (0.5, 2.0, 6.0, 11.0, 27.0),
+    proportional: float = 0.15,
+) -> Case:
+    """A steady train of overlapping infusions, a bolus, and scattered observations."""
+    rng = np.random.default_rng(20)
+    doses = [
+        Row(0.0, 100 * scale, 100 * scale / 7, 1, ii=5.77, addl=1, ss=1),
+        Row(8.1, 60 * scale, 0.0, 1),
+    ]
+    rows = sorted([*doses, *(Row(t) for t in times)], key=lambda row: row.time)
+    y = scale * 6.0 * np.exp(0.4 * rng.standard_normal(len(times)))
+    return Case(rows, y, (clearance, 15.0), omega, 0.1 * scale, proportional)
+
+
+def make_steep_case() -> Case:
+    """Concentrations over twelve orders of magnitude: far from its mode the joint density of a
+    proportional error is a bent, narrow valley."""
+    times = (0.58, 5.77, 17.91, 24.0, 35.19, 44.6)
+    y = np.array([1.4665, 0.10963, 4.0075e-5, 8.928e-7, 1.0694e-9, 1.7332e-12])
+    rows = [Row(0.0, 50.0, 71.43, 1), *(Row(t) for t in times)]
+    return Case(rows, y, (5.4, 28.0), np.diag([0.3, 0.28]), 1e-30, 0.2)
+
+
+def evaluate(case: Case, method: str) -> float:
+    frame = as_frame(case.rows)
+    frame.loc[frame["EVID"] == 0, "DV"] = case.y
+    model = pk.Model(
+        "one_compartment",
+        {"CL": "cl", "V": "v"},
+        tuple(pk.Theta(name, value) for name, value in zip(("cl", "v"), case.theta, strict=True)),
+        (pk.OmegaBlock(("CL", "V"), tuple(map(tuple, case.omega.tolist()))),),
+        pk.Residual(
+            (pk.Sigma("additive", case.additive), pk.Sigma("proportional", case.proportional))
+        ),
+    )
+    data = read_dataset(pd.DataFrame(frame))
+    return float(pk.evaluate(model, data, method=method).objective)
+
+
+@pytest.mark.parametrize("method", ["fo", "foce", "focei", "laplace"])
+@pytest.mark.parametrize("name", EXTREMES)
+def test_objective_at_extreme_parameters(name: str, method: str) -> None:
+    case = make_case(**EXTREMES[name])
+    wanted = float(objective(case, method))
+    assert evaluate(case, method) == pytest.approx(wanted, rel=AGREES, abs=AGREES)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=(AssertionError, pk.FitError),
+    reason="the search of the mode ends after 100 short steps",
+)
+@pytest.mark.parametrize("method", ["focei", "laplace"])
+def test_objective_of_a_subject_whose_mode_is_far(method: str) -> None:
+    case = make_steep_case()
+    wanted = float(objective(case, method))
+    assert evaluate(case, method) == pytest.approx(wanted, rel=1e-9)
