@@ -103,14 +103,18 @@ def find_mode(function: Callable, eta: Point) -> Point:
     raise ArithmeticError("no mode in 100 steps")
 
 
-def objective(case: Case, method: str) -> mpf:
-    """Return -2 log L of one subject by FO, FOCE, FOCE-I or Laplace."""
+def objective(case: Case, method: str, near: Sequence[float] | None = None) -> mpf:
+    """Return -2 log L of one subject by FO, FOCE, FOCE-I or Laplace.
+
+    The mode is searched from `near`, for a subject may have several; from zero if absent.
+    """
     zero = [mpf(0)] * len(case.omega)
     at_zero = [variance(case, f) for f in predict(case, zero)]
     if method == "fo":
         return first_order(case, zero, at_zero)
     frozen = at_zero if method == "foce" else None
-    eta = find_mode(lambda e: joint(case, e, frozen), zero)
+    start = zero if near is None else [mpf(e) for e in near]
+    eta = find_mode(lambda e: joint(case, e, frozen), start)
     if method == "laplace":
         h = hessian(lambda e: joint(case, e, frozen), eta) / 2
     else:

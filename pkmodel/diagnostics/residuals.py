@@ -68,6 +68,7 @@ def predictions_table(problem: Problem, x: Vector, eta: Vector) -> pd.DataFrame:
     -------
     DataFrame
         ID, TIME, DV, PRED, IPRED, IRES, IWRES, CWRES, CENS. Residuals of censored rows are NaN.
+        Without interaction IWRES and CWRES are weighted by the residual variance at eta = 0.
     """
     data = problem.dataset
     seen = data.is_observation
@@ -78,7 +79,7 @@ def predictions_table(problem: Problem, x: Vector, eta: Vector) -> pd.DataFrame:
     is_quantified = problem.rows.status == QUANTIFIED
     back = np.exp if problem.rows.is_log else np.asarray
     with np.errstate(all="ignore"):
-        weighted = (problem.rows.y - f) / np.sqrt(residual_variance(problem, x, f))
+        weighted = (problem.rows.y - f) / np.sqrt(variance)
         conditional = conditional_weighted(problem, x, eta, f, slope, variance)
     return pd.DataFrame(
         {

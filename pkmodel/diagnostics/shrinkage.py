@@ -1,7 +1,9 @@
-"""Shrinkage on the scale of standard deviations, NONMEM's SHRINKSD.
+"""Shrinkage on the scale of standard deviations, as NONMEM 7.6 prints it (SHRINKSD).
 
-1 - SD(eta) / omega over subjects, and 1 - SD(IWRES) over observations, with the standard deviation
-about the mean and n - 1 in its denominator (Savic and Karlsson 2009, 10.1208/s12248-009-9133-0).
+1 - s / omega over subjects, and 1 - s of the weighted residuals over observations, with s the root
+of the mean square: effects and residuals have mean zero by the model. Up to version 7.5.0 NONMEM
+took the standard deviation of the effects about their mean, with n - 1; what it printed is in
+tests/reference/shrinkage.csv. The idea: Savic and Karlsson 2009, 10.1208/s12248-009-9133-0.
 """
 
 from __future__ import annotations
@@ -14,12 +16,10 @@ Vector = NDArray[np.float64]
 
 def eta_shrinkage(eta: Vector, omega: Vector) -> Vector:
     """Shrinkage of each random effect, as a fraction."""
-    if eta.shape[0] < 2:
-        return np.full(eta.shape[1], np.nan)
-    return np.asarray(1.0 - np.std(eta, axis=0, ddof=1) / np.sqrt(np.diag(omega)))
+    return np.asarray(1.0 - np.sqrt(np.mean(eta**2, axis=0) / np.diag(omega)))
 
 
 def epsilon_shrinkage(weighted: Vector) -> float:
     """Shrinkage of the residuals, as a fraction."""
     known = weighted[np.isfinite(weighted)]
-    return float(1.0 - np.std(known, ddof=1)) if known.size > 1 else float("nan")
+    return float(1.0 - np.sqrt(np.mean(known**2))) if known.size else float("nan")

@@ -24,8 +24,9 @@ from pkmodel.problem import Evaluation, Problem
 Vector = NDArray[np.float64]
 Evaluate = Callable[[Vector], Evaluation]
 
-MOST_STEPS = 30
-HALVINGS = 3
+MOST_EVALUATIONS = 40
+LEAST_SHARE = 0.2
+"""A step that does not lower the objective is halved, but not below this share."""
 
 WIDE = 1.0
 """Least standard deviation of the effects at the start, on their transformed scale."""
@@ -43,7 +44,7 @@ OUT_OF_REACH = 2.0
 
 
 def approach(
-    evaluate: Evaluate, problem: Problem, x: Vector, first: Evaluation
+    evaluate: Evaluate, problem: Problem, x: Vector, first: Evaluation, budget: int
 ) -> tuple[Vector, Evaluation]:
     """Move from `x` to the neighbourhood of an optimum.
 
@@ -56,6 +57,8 @@ def approach(
         Packed start.
     first : Evaluation
         At `x`, where the objective is finite.
+    budget : int
+        Most evaluations.
 
     Returns
     -------
@@ -66,17 +69,17 @@ def approach(
     """
     little = max(1.0, 0.01 * problem.dataset.n_observations)
     point = first
-    for _ in range(MOST_STEPS):
-        target = em_step(problem, x, point)
-        for _ in range(HALVINGS):
-            trial = evaluate(target)
-            if trial.objective < point.objective:
+    share = 1.0
+    for _ in range(min(MOST_EVALUATIONS, budget)):
+        target = x + share * (em_step(problem, x, point) - x)
+        trial = evaluate(target)
+        if not trial.objective < point.objective:
+            share *= 0.5
+            if share < LEAST_SHARE:
                 break
-            target = 0.5 * (x + target)
-        else:
-            return x, point
+            continue
         gain = point.objective - trial.objective
-        x, point = target, trial
+        x, point, share = target, trial, 1.0
         if gain < little:
             break
     return x, point

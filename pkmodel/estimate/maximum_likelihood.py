@@ -87,6 +87,7 @@ class _Walk:
         self.progress = progress
         self.trace: list[Step] = []
         self.best: Point | None = None
+        self.near: Vector | None = None
         self.begin(0)
 
     def begin(self, start: int) -> None:
@@ -110,6 +111,7 @@ class _Walk:
         if value < self.lowest:
             self.lowest = value
             self.modes = evaluation.terms.eta
+            self.near = x
         if self.progress is not None:
             self.progress(len(self.trace), value)
         return evaluation
@@ -157,7 +159,7 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
         return None
     for other in (revive, exchanged):
         moved = other(walk.problem, minimum)
-        if moved is None:
+        if moved is None or walk.count >= limit:
             continue
         again = _search(walk, moved, MODERATE, limit)
         if again is not None and again.point.value < minimum.point.value - SAME_OBJECTIVE:
@@ -177,7 +179,8 @@ def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
             break
     else:
         return None
-    near, evaluation = approach(walk.evaluate, first_steps, start, first)
+    budget = limit - walk.count
+    near, evaluation = approach(walk.evaluate, first_steps, start, first, budget)
     if walk.problem.options.method == FIRST_STEPS:
         return _descend(walk, walk.point(near, evaluation), limit)
     walk.turn_to(walk.problem)
@@ -242,9 +245,10 @@ def maximise(
             minima.append(minimum)
             starts.append(Start(minimum.point.value, minimum.ending, walk.count))
     except KeyboardInterrupt:
-        if walk.best is None:
+        if walk.near is None:
             raise
-        minima = [Minimum(walk.best, Ending.INTERRUPTED, np.inf)]
+        point = walk.best or walk.point(walk.near, problem.evaluate(walk.near, tolerance=LOOSE))
+        minima = [Minimum(point, Ending.INTERRUPTED, np.inf)]
     if not minima:
         return None
     best = min(minima, key=lambda m: m.point.value)
