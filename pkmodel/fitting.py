@@ -88,6 +88,11 @@ def fit(
             raise FitError(
                 "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
             )
+        if problem.n_quantified == 0:
+            raise FitError(
+                f"all {problem.dataset.n_observations} observations are censored: nothing in the "
+                "data says how large a concentration is; check CENS and lloq"
+            )
         say("preparing the kernels (compiled once per machine, some 20 s the first time)")
         _check_typical(problem)
     problem.load()
@@ -301,7 +306,14 @@ def _warnings(
     failed = problem.failed(estimate.final.terms)
     if failed.size:
         listed = ", ".join(str(v) for v in data.ids[failed][:10])
-        out.append(f"no mode was found for {failed.size} subjects: {listed}")
+        more = f" and {failed.size - 10} more" if failed.size > 10 else ""
+        out.append(f"no mode was found for {failed.size} subjects: {listed}{more}")
+    most = int(np.max(np.diff(problem.steps.first)))
+    if most == 1 and problem.effects and problem.packing.sigma:
+        out.append(
+            "no subject has more than one observation: residual error and variances between "
+            "subjects cannot be told apart; fix one of them"
+        )
     if abs(estimate.cold_gap) > 1e-4:
         out.append(
             f"with modes searched from zero the objective differs by {estimate.cold_gap:+.4g} from "
@@ -315,8 +327,20 @@ def _warnings(
     if uncertainty is not None:
         for direction in uncertainty.flat:
             out.append(f"the data do not determine the direction {direction}")
-        if uncertainty.source != problem.options.covariance:
-            out.append(
-                f"R is not positive definite: standard errors are from {uncertainty.source.upper()}"
-            )
+        out += _errors_from_elsewhere(problem, uncertainty)
     return tuple(out)
+
+
+def _errors_from_elsewhere(problem: Problem, uncertainty: Covariance) -> list[str]:
+    """Say where standard errors come from, if not from where they were asked from."""
+    wanted, source = problem.options.covariance, uncertainty.source
+    if wanted != source and source == "r":
+        return [
+            f"the {problem.n_subjects} subjects' gradients do not span {problem.packing.size} "
+            "parameters, so that S is singular: standard errors are from R"
+        ]
+    if wanted != source:
+        return ["R is not positive definite: standard errors are from S"]
+    if uncertainty.flat:
+        return ["R is not positive definite: parameters in these directions have no standard error"]
+    return []

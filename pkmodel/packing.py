@@ -173,8 +173,9 @@ class Packing:
         parts += [np.log(self.model.residual.sigmas[i].init) for i in self.sigma]
         return np.array(parts, dtype=float)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def unpack(self, x: Vector) -> Values:
-        """Return the parameters as matrices."""
+        """Return the parameters as matrices; infinite where they leave the range of numbers."""
         theta = np.array([t.init for t in self.model.theta], dtype=float)
         for k, i in enumerate(self.theta):
             theta[i] = _from_free(self.model.theta[i], x[k])[0]
@@ -239,24 +240,20 @@ class Packing:
         array (n, size)
         """
         out = np.empty((theta.shape[0], self.size))
-        out[:, : len(self.theta)] = theta[:, self.theta] * self.theta_slopes(x)
-        k = len(self.theta)
-        factors = iter(self._free_factors(x))
-        for number, block in enumerate(self.model.omega):
-            if block.fixed:
-                continue
-            lower = next(factors)
-            copies = [factor[:, p[:, None], p[None, :]] for p in self._places[number]]
+        out[:, self.theta_part] = theta[:, self.theta] * self.theta_slopes(x)
+        factors = self._free_factors(x)
+        for number, (lower, part) in enumerate(zip(factors, self.block_parts, strict=True)):
+            copies = [factor[:, p[:, None], p[None, :]] for p in self.copies(number)]
             by_factor = np.sum(copies, axis=0)
-            for i in range(len(block.parameters)):
-                out[:, k : k + i] = by_factor[:, i, :i]
-                out[:, k + i] = by_factor[:, i, i] * lower[i, i]
-                k += i + 1
-        for place, i in enumerate(self.sigma, start=k):
+            moves = np.where(np.eye(len(lower), dtype=bool), lower, 1.0)
+            rows, columns = np.tril_indices(len(lower))
+            out[:, part] = by_factor[:, rows, columns] * moves[rows, columns]
+        for place, i in enumerate(self.sigma, start=self.sigma_part.start):
             slot = SIGMA_SLOT[self.model.residual.sigmas[i].name]
             out[:, place] = sigma[:, slot] * np.exp(x[place])
         return out
 
+    @np.errstate(over="ignore", invalid="ignore")
     def natural(self, x: Vector) -> Vector:
         """Return the free parameters on their own scale: thetas, (co)variances, coefficients."""
         values = self.unpack(x)

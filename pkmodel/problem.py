@@ -331,6 +331,11 @@ class Problem:
         return np.asarray(2.0 * np.add.reduceat(np.r_[counted, 0.0], self.steps.first[:-1]))
 
     @property
+    def n_counted(self) -> int:
+        """Observations that the likelihood uses: all but those left out by M1."""
+        return int(np.sum(self.rows.status != IGNORED))
+
+    @property
     def n_quantified(self) -> int:
         """Observations that are neither censored nor left out."""
         return int(np.sum(self.rows.status == QUANTIFIED))

@@ -144,8 +144,8 @@ class Fit:
 
     @property
     def bic(self) -> float:
-        """Bayes' criterion, with the number of observations."""
-        return self.minus2ll + self.problem.packing.size * float(np.log(self.n_observations))
+        """Bayes' criterion, with the number of observations that the likelihood uses."""
+        return self.minus2ll + self.problem.packing.size * float(np.log(self.problem.n_counted))
 
     # -- tables ---------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.kernels.residual import QUANTIFIED
+from pkmodel.packing import SIGMA_SLOT
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -14,6 +16,12 @@ VANISHED = 1e-3
 
 CORRELATED = 5e-3
 """A share of an effect's standard deviation, free of the effects before it, taken as zero."""
+
+NO_ERROR = 1e-5
+"""A residual standard deviation below this share of every observation is taken as zero."""
+
+NO_SHARE = 1e-3
+"""A coefficient with no more than this share of the deviation, of all rows, is taken as zero."""
 
 
 def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
@@ -42,7 +50,23 @@ def at_boundary(problem: Problem, x: Vector) -> tuple[str, ...]:
                 names.append(packing.names[first + i])
                 below = [part.start + j * (j + 1) // 2 + i for j in range(i + 1, size)]
                 names += [packing.names[k] for k in below]
-    for name, value in zip(packing.names[packing.sigma_part], x[packing.sigma_part], strict=True):
-        if value < np.log(1e-6):
-            names.append(name)
+    names += [packing.names[k] for k in _vanished_errors(problem, x)]
     return tuple(dict.fromkeys(names))
+
+
+def _vanished_errors(problem: Problem, x: Vector) -> list[int]:
+    """Places of residual coefficients that add nothing to the error of any observation."""
+    packing = problem.packing
+    counted = problem.rows.status == QUANTIFIED
+    y = problem.rows.y[counted]
+    size = np.ones_like(y) if problem.rows.is_log else np.maximum(np.abs(y), 1e-300)
+    a, b, p = packing.unpack(x).sigma
+    parts = {0: np.full_like(size, a), 1: b * size**p}
+    whole = np.hypot(parts[0], parts[1])
+    is_nothing = bool(np.all(whole <= NO_ERROR * size))
+    out = []
+    for place, i in enumerate(packing.sigma, start=packing.sigma_part.start):
+        part = parts.get(SIGMA_SLOT[problem.model.residual.sigmas[i].name])
+        if part is not None and (is_nothing or bool(np.all(part <= NO_SHARE * whole))):
+            out.append(place)
+    return out

@@ -107,7 +107,8 @@ def covariance(problem: Problem, x: Vector, final: Evaluation, wanted: str) -> C
     Returns
     -------
     Covariance
-        Where R is not positive definite, that of S, and the flat directions by name.
+        Where R is not positive definite, that of S, and the flat directions by name; where S is
+        not (as with no more subjects than parameters), that of R instead of the sandwich.
     """
     names = problem.packing.names
     size = problem.packing.size
@@ -120,8 +121,10 @@ def covariance(problem: Problem, x: Vector, final: Evaluation, wanted: str) -> C
     r_inverse, flat = _invert(r)
     s_inverse, s_flat = _invert(s)
     source = wanted
-    if wanted != "s" and flat:
-        source = "s" if not s_flat else "r"
+    if wanted == "sandwich" and s_flat:
+        source = "r"
+    elif wanted != "s" and flat and not s_flat:
+        source = "s"
     if source == "sandwich":
         part = r_inverse @ s @ r_inverse
     else:
