@@ -8,6 +8,7 @@ from the matrices to the vector, exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,20 +84,28 @@ def _from_free(theta: Theta, x: float) -> tuple[float, float]:
     return x * _scale(theta), _scale(theta)
 
 
+@cache
+def triangle(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of a lower triangle, row by row, and which entries are on the diagonal."""
+    rows, columns = np.tril_indices(size)
+    return rows, columns, np.flatnonzero(rows == columns)
+
+
 def pack_factor(lower: Vector) -> Vector:
     """Pack a Cholesky factor row by row, the diagonal as logarithms."""
-    packed = lower[np.tril_indices(len(lower))]
-    ends = np.cumsum(np.arange(1, len(lower) + 1)) - 1
-    packed[ends] = np.log(packed[ends])
+    rows, columns, diagonal = triangle(len(lower))
+    packed = lower[rows, columns]
+    packed[diagonal] = np.log(packed[diagonal])
     return np.asarray(packed)
 
 
 def unpack_factor(packed: Vector, size: int) -> Vector:
     """Undo `pack_factor`."""
+    rows, columns, diagonal = triangle(size)
+    values = packed.copy()
+    values[diagonal] = np.exp(values[diagonal])
     lower = np.zeros((size, size))
-    lower[np.tril_indices(size)] = packed
-    diagonal = np.arange(size)
-    lower[diagonal, diagonal] = np.exp(lower[diagonal, diagonal])
+    lower[rows, columns] = values
     return lower
 
 
@@ -245,9 +254,10 @@ class Packing:
         for number, (lower, part) in enumerate(zip(factors, self.block_parts, strict=True)):
             copies = [factor[:, p[:, None], p[None, :]] for p in self.copies(number)]
             by_factor = np.sum(copies, axis=0)
-            moves = np.where(np.eye(len(lower), dtype=bool), lower, 1.0)
-            rows, columns = np.tril_indices(len(lower))
-            out[:, part] = by_factor[:, rows, columns] * moves[rows, columns]
+            rows, columns, diagonal = triangle(len(lower))
+            moved = by_factor[:, rows, columns]
+            moved[:, diagonal] *= np.diag(lower)
+            out[:, part] = moved
         for place, i in enumerate(self.sigma, start=self.sigma_part.start):
             slot = SIGMA_SLOT[self.model.residual.sigmas[i].name]
             out[:, place] = sigma[:, slot] * np.exp(x[place])
