@@ -208,3 +208,24 @@ def read_units(units: Mapping[str, str] | None) -> Units:
     factor = (1.0 * (parsed["amount"] / registry.liter)).to(parsed["concentration"]).magnitude
     names = {kind: units[kind].strip() for kind in KINDS}
     return Units(**names, scale=float(f"{factor:.12g}"))
+
+
+def are_equivalent(one: Units, other: Units) -> bool:
+    """Tell whether two declarations mean the same, however they are written.
+
+    Examples
+    --------
+    >>> ug = read_units({"time": "h", "amount": "ug", "concentration": "ug/L"})
+    >>> are_equivalent(ug, read_units({"time": "hr", "amount": "mcg", "concentration": "ng/mL"}))
+    True
+    """
+    if not (one.is_declared and other.is_declared):
+        return one == other
+    registry = _registry()
+    for kind in KINDS:
+        unit, wanted = (registry.parse_units(getattr(units, kind)) for units in (one, other))
+        if not unit.is_compatible_with(wanted):
+            return False
+        if abs((1.0 * unit).to(wanted).magnitude - 1.0) > 1e-9:
+            return False
+    return True
