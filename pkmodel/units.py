@@ -77,6 +77,11 @@ EXAMPLES = {
 
 SHAPE = re.compile(r"[^\W\d_]+(?:_unit)?(?:/[^\W\d_]+)?")
 
+RELATIVE = (
+    (re.compile(r"/\s*m(\^|\*\*)?[2²]$"), "BSA", "m2"),
+    (re.compile(r"/\s*kg$"), "body weight", "kg"),
+)
+
 
 @dataclass(frozen=True)
 class Units:
@@ -129,6 +134,11 @@ def _refusal(kind: str, text: object, reason: str) -> Problem:
 def _parse(kind: str, text: object) -> Unit | Problem:
     from pint.errors import UndefinedUnitError
 
+    if kind == "amount" and isinstance(text, str):
+        for shape, measure, per in RELATIVE:
+            if shape.search(text.strip()):
+                advice = f"multiply AMT and RATE by each subject's {measure}"
+                return Problem(f"{quoted(text)} is a dose per {per}: {advice}", "units, amount")
     if not isinstance(text, str) or not SHAPE.fullmatch(text.strip()):
         return _refusal(kind, text, "is not a unit")
     try:

@@ -62,7 +62,7 @@ def test_a_dataset_must_be_in_the_declared_units():
     assert given_data(DEFINITION, data) is data
     assert given_data(declare(units=None), data) is data
     other = pk.read_dataset(FILE, units={**same, "amount": "ug"})
-    with pytest.raises(pk.DataError, match="declares hr, ug and ug/mL, .* definition h, mg and"):
+    with pytest.raises(pk.DataError, match=r"declares hr, ug and ug/mL, .* definition h, mg and"):
         pk.fit(DEFINITION, other)
     with pytest.raises(pk.DataError, match="the Dataset declares no units"):
         pk.fit(DEFINITION, pk.read_dataset(FILE))
