@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
@@ -30,6 +31,7 @@ from pkmodel.estimate.maximum_likelihood import (
     maximise,
     polish,
 )
+from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model, Options
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
@@ -186,19 +188,35 @@ def _prepare(
 
 def _check_typical(problem: Problem) -> None:
     """Refuse initial values at which a formula has no valid value, saying where."""
-    mu, _ = problem.typical(problem.packing.unpack(problem.packing.initial()).theta)
+    theta = problem.packing.unpack(problem.packing.initial()).theta
+    mu, _ = problem.typical(theta)
+    values = problem.typical_values(theta)
     for p, name in enumerate(problem.structure.parameters):
         bad = np.flatnonzero(~np.isfinite(mu[:, p]))
         if bad.size:
-            row = bad[0] if problem.varies else problem.start[bad[0]]
-            subject = problem.dataset.ids[problem.dataset.subject[row]]
-            raise FitError(
-                f"at the initial values the formula of {name} ({problem.model.parameters[name]}) "
-                f"gives no valid value for subject {subject} (line {problem.dataset.row[row]} of "
-                f"{problem.dataset.source}) and {bad.size - 1} others; a "
-                f"{problem.model.distribution.get(name, 'lognormal')} parameter must be in its "
-                "range: check [theta] and the covariates"
-            )
+            raise FitError(_invalid(problem, name, bad, float(values[bad[0], p])))
+
+
+_RANGE = {"lognormal": "> 0", "logitnormal": "between 0 and 1", "normal": "finite"}
+
+
+def _invalid(problem: Problem, name: str, bad: NDArray[np.int64], value: float) -> str:
+    """Say which covariates and thetas make a typical value invalid, at its first place."""
+    data, formula = problem.dataset, problem.model.parameters[name]
+    rows = bad if problem.varies else problem.start[bad]
+    row = int(rows[0])
+    names = parse_formula(formula, name).names
+    cause = [f"{c} = {data.covariates[c][row]:.6g}" for c in problem.covariates if c in names]
+    cause += [f"{t.name} = {t.init:.6g}" for t in problem.model.theta if t.name in names]
+    subjects = np.unique(data.subject[rows]).size
+    others = f" (and {subjects - 1} more subject{'s' if subjects > 2 else ''})"
+    wanted = _RANGE[problem.model.distribution.get(name, "lognormal")]
+    return (
+        f"{', '.join(cause)} in line {data.row[row]} of {data.source}, subject "
+        f"{data.ids[data.subject[row]]}, makes {name} = {formula} = {value:.6g}"
+        f"{others if subjects > 1 else ''}; {name} must be {wanted}: check the covariates and "
+        "the initial values in [theta]"
+    )
 
 
 def _undefined(problem: Problem) -> FitError:

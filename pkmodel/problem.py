@@ -369,6 +369,10 @@ class Problem:
                     jacobian[:, p] = slope / (value * (1.0 - value))[:, None]
         return mu, jacobian
 
+    def typical_values(self, theta: Vector) -> Vector:
+        """Values of the formulas as they stand, valid or not; array (n, parameters)."""
+        return np.column_stack([f.value_and_jacobian(theta)[0] for f in self._formulas])
+
     def _psi(self, mu: Vector, jacobian: Vector) -> Psi:
         direction = self._direction
         if self.varies:

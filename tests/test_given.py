@@ -127,3 +127,53 @@ def test_what_is_asked_replaces_what_is_declared():
     assert given_options(declared, covariance=False).covariance == "none"
     assert given_options(declared).interaction is False
     assert given_threads(np.int64(2)) == 2
+
+
+def model(formula: str, distribution: str = "lognormal", **init: float) -> pk.Model:
+    thetas = {"cl": 0.01, "v": 1.0, **init}
+    return pk.Model(
+        "one_compartment",
+        {"CL": formula, "V": "v"},
+        tuple(pk.Theta(name, value) for name, value in thetas.items()),
+        (pk.OmegaBlock(("CL",), ((0.1,),)),),
+        pk.Residual((pk.Sigma("additive", 0.2),)),
+        {"CL": distribution},
+    )
+
+
+INVALID = {
+    "logarithm": (
+        model("cl * WT ** 0.75"),
+        "WT = -70, cl = 0.01 in line 4 of DataFrame (line = position of the row + 2), subject 2, "
+        "makes CL = cl * WT ** 0.75 = nan; CL must be > 0",
+    ),
+    "negative": (model("cl * WT"), "makes CL = cl * WT = -0.7; CL must be > 0"),
+    "share": (
+        model("cl * AGE", "logitnormal"),
+        "AGE = 200, cl = 0.01 in line 2 of DataFrame (line = position of the row + 2), subject 1, "
+        "makes CL = cl * AGE = 2 (and 2 more subjects); CL must be between 0 and 1",
+    ),
+    "no covariate": (
+        model("cl", cl=-0.1),
+        "cl = -0.1 in line 2 of DataFrame (line = position of the row + 2), subject 1, "
+        "makes CL = cl = -0.1 (and 2 more subjects); CL must be > 0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("study", "expected"), INVALID.values(), ids=INVALID)
+def test_an_invalid_typical_value_names_what_makes_it(study, expected):
+    table = pd.DataFrame(
+        {
+            "ID": [1, 1, 2, 2, 3, 3],
+            "TIME": [0.0, 1.0] * 3,
+            "AMT": [10.0, 0.0] * 3,
+            "DV": [0.0, 2.0] * 3,
+            "WT": [70.0, 70, -70, -70, 80, 80],
+            "AGE": [200.0] * 6,
+        }
+    )
+    with pytest.raises(pk.FitError) as caught:
+        pk.evaluate(study, table)
+    assert expected in str(caught.value)
+    assert "0 others" not in str(caught.value)
