@@ -5,15 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pkmodel.dataset import Dataset, read_dataset
-from pkmodel.definition import Definition, check_model
+from pkmodel.dataset import Dataset
+from pkmodel.definition import (
+    Definition,
+    check_model,
+    given_data,
+    given_model,
+    given_options,
+    given_threads,
+)
 from pkmodel.diagnostics.individuals import individual_parameters
-from pkmodel.errors import FitError, ModelError, within
+from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
@@ -23,6 +31,7 @@ from pkmodel.estimate.maximum_likelihood import (
     maximise,
     polish,
 )
+from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model, Options
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
@@ -30,14 +39,12 @@ from pkmodel.status import Status
 
 Progress = Callable[[str], None]
 
-_WANTED = {True: "sandwich", False: "none"}
-
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
 
 
 def fit(
-    model: Definition | Model,
+    model: Definition | Model | str | Path,
     data: Dataset | pd.DataFrame | None = None,
     *,
     method: str | None = None,
@@ -51,9 +58,13 @@ def fit(
 
     Parameters
     ----------
-    model : Definition or Model
+    model : Definition, Model, str or Path
+        A name is that of a definition, as for `read_definition`.
     data : Dataset or DataFrame, optional
-        Needed with a `Model`; replaces the data of a `Definition`.
+        Needed with a `Model`; replaces the file of a `Definition`. A DataFrame is read with the
+        units, columns, condition, limit, tolerances and covariate rule of its [data]. A Dataset
+        has been read already and is used as it is, whatever [data] says of these, but its units
+        must be those declared.
     method, seed, starts : optional
         Replace those of the definition.
     covariance : bool or str, optional
@@ -80,7 +91,11 @@ def fit(
     586.28
     """
     begin = time.perf_counter()
-    options = _options(model, method, seed, starts, covariance)
+    model = given_model(model)
+    with within(_source(model)):
+        options = given_options(
+            model, method=method, seed=seed, starts=starts, covariance=covariance
+        )
     say = progress or (lambda text: None)
     with within(_source(model)):
         title, problem, seconds = _prepare(model, data, options, threads)
@@ -119,7 +134,7 @@ def fit(
 
 
 def evaluate(
-    model: Definition | Model,
+    model: Definition | Model | str | Path,
     data: Dataset | pd.DataFrame | None = None,
     *,
     method: str | None = None,
@@ -138,7 +153,9 @@ def evaluate(
         With status ``"evaluated"``.
     """
     begin = time.perf_counter()
-    options = _options(model, method, None, 1, False)
+    model = given_model(model)
+    with within(_source(model)):
+        options = given_options(model, method=method, starts=1, covariance=False)
     with within(_source(model)):
         title, problem, seconds = _prepare(model, data, options, threads)
         _check_typical(problem)
@@ -160,32 +177,6 @@ def _source(model: Definition | Model) -> str:
     return str(model.path or "") if isinstance(model, Definition) else ""
 
 
-def _options(
-    model: Definition | Model,
-    method: str | None,
-    seed: int | None,
-    starts: int | None,
-    wanted: bool | str | None,
-) -> Options:
-    options = model.options if isinstance(model, Definition) else Options()
-    changes: dict[str, Any] = {}
-    if method is not None:
-        changes["method"] = method
-    if seed is not None:
-        changes["seed"] = seed
-    if starts is not None:
-        changes["starts"] = starts
-    if wanted is not None:
-        changes["covariance"] = wanted if isinstance(wanted, str) else _WANTED[wanted]
-    options = replace(options, **changes)
-    known = ("fo", "foce", "focei", "laplace")
-    if options.method not in known:
-        raise ModelError(f"method {options.method!r} is not available; known: {', '.join(known)}")
-    if options.interaction is not None and options.method != "laplace":
-        options = replace(options, interaction=None)
-    return options
-
-
 def _prepare(
     model: Definition | Model,
     data: Dataset | pd.DataFrame | None,
@@ -193,41 +184,44 @@ def _prepare(
     threads: int,
 ) -> tuple[str, Problem, dict[str, float]]:
     begin = time.perf_counter()
-    if threads < 1:
-        raise FitError(f"threads must be at least 1, not {threads}")
-    if isinstance(model, Definition):
-        title, population = model.title, model.model
-        if data is None and model.data is not None:
-            data = model.data.read(population.structure)
-    else:
-        title, population = "", model
+    threads = given_threads(threads)
+    title, population = (model.title, model.model) if isinstance(model, Definition) else ("", model)
     check_model(population)
-    if data is None:
-        raise FitError(
-            "no data: name the file under [data] of the definition, or pass a Dataset or a "
-            "DataFrame as the second argument"
-        )
-    if isinstance(data, pd.DataFrame):
-        data = read_dataset(data, structure=population.structure)
-    problem = Problem(population, data, options, threads=threads)
+    problem = Problem(population, given_data(model, data), options, threads=threads)
     return title, problem, {"read": time.perf_counter() - begin}
 
 
 def _check_typical(problem: Problem) -> None:
     """Refuse initial values at which a formula has no valid value, saying where."""
-    mu, _ = problem.typical(problem.packing.unpack(problem.packing.initial()).theta)
+    theta = problem.packing.unpack(problem.packing.initial()).theta
+    mu, _ = problem.typical(theta)
+    values = problem.typical_values(theta)
     for p, name in enumerate(problem.structure.parameters):
         bad = np.flatnonzero(~np.isfinite(mu[:, p]))
         if bad.size:
-            row = bad[0] if problem.varies else problem.start[bad[0]]
-            subject = problem.dataset.ids[problem.dataset.subject[row]]
-            raise FitError(
-                f"at the initial values the formula of {name} ({problem.model.parameters[name]}) "
-                f"gives no valid value for subject {subject} (line {problem.dataset.row[row]} of "
-                f"{problem.dataset.source}) and {bad.size - 1} others; a "
-                f"{problem.model.distribution.get(name, 'lognormal')} parameter must be in its "
-                "range: check [theta] and the covariates"
-            )
+            raise FitError(_invalid(problem, name, bad, float(values[bad[0], p])))
+
+
+_RANGE = {"lognormal": "> 0", "logitnormal": "between 0 and 1", "normal": "finite"}
+
+
+def _invalid(problem: Problem, name: str, bad: NDArray[np.int64], value: float) -> str:
+    """Say which covariates and thetas make a typical value invalid, at its first place."""
+    data, formula = problem.dataset, problem.model.parameters[name]
+    rows = bad if problem.varies else problem.start[bad]
+    row = int(rows[0])
+    names = parse_formula(formula, name).names
+    cause = [f"{c} = {data.covariates[c][row]:.6g}" for c in problem.covariates if c in names]
+    cause += [f"{t.name} = {t.init:.6g}" for t in problem.model.theta if t.name in names]
+    subjects = np.unique(data.subject[rows]).size
+    others = f" (and {subjects - 1} more subject{'s' if subjects > 2 else ''})"
+    wanted = _RANGE[problem.model.distribution.get(name, "lognormal")]
+    return (
+        f"{', '.join(cause)} in line {data.row[row]} of {data.source}, subject "
+        f"{data.ids[data.subject[row]]}, makes {name} = {formula} = {value:.6g}"
+        f"{others if subjects > 1 else ''}; {name} must be {wanted}: check the covariates and "
+        "the initial values in [theta]"
+    )
 
 
 def _undefined(problem: Problem) -> FitError:

@@ -35,7 +35,7 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
     data, model = evaluation.problem.dataset, definition.model
     blocks = [
         Text(definition.title or "Untitled fit", style="bold"),
-        _grid(_data_lines(data)),
+        _grid([*_data_lines(data), ("ranges", _ranges(evaluation))]),
         _covariates(data, model),
         _grid(_model_lines(definition, evaluation)),
         _structural(evaluation),
@@ -96,6 +96,35 @@ def _data_lines(data: Dataset) -> list[tuple[str, str]]:
     return [*lines, ("left out", ", ".join(excluded))] if excluded else lines
 
 
+def _ranges(evaluation: Fit) -> str:
+    """Say how large the numbers are, and the predictions beside DV, so that a wrong unit is seen.
+
+    Typical predictions are those at the initial values without random effects.
+    """
+    data, table = evaluation.problem.dataset, evaluation.predictions
+    is_dose, units = data.is_dose, data.units
+    infused = is_dose & (data.rate > 0) & (data.amt > 0)
+    parts = [
+        f"DV {_span(table['DV'].to_numpy())} {units.concentration}",
+        f"typical predictions {_span(table['PRED'].to_numpy())} {units.concentration}",
+        f"AMT {_span(data.amt[is_dose])} {units.amount}",
+    ]
+    if np.any(is_dose & (data.rate > 0)):
+        per_time = f" {units.amount}/{units.time}" if units.is_declared else ""
+        parts.append(f"RATE {_span(data.rate[is_dose & (data.rate > 0)])}{per_time}")
+    if np.any(infused):
+        parts.append(f"duration {_span(data.amt[infused] / data.rate[infused])} {units.time}")
+    return "; ".join(part.strip() for part in parts)
+
+
+def _span(values: Vector) -> str:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return "none"
+    low, high = known.min(), known.max()
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
 def _doses(data: Dataset) -> str:
     is_dose = (data.evid == 1) | (data.evid == 4)
     is_infusion = is_dose & (data.rate > 0)
@@ -133,6 +162,8 @@ def _range(values: Vector) -> tuple[str, str, str, str]:
 
 
 def _changes(values: Vector, subject: NDArray[np.int64]) -> str:
+    if np.isnan(values).all():
+        return "no value"
     is_same = (values[1:] == values[:-1]) | np.isnan(values[1:]) & np.isnan(values[:-1])
     return "changes" if np.any(~is_same & (subject[1:] == subject[:-1])) else "constant"
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.dataset import Dataset
+from pkmodel.dataset.faults import Faults
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
 from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
@@ -241,7 +242,7 @@ class Problem:
         if is_log and np.any(y <= 0.0):
             bad = np.flatnonzero(y <= 0.0)
             raise DataError(
-                [self._fault(b, "a lognormal residual needs DV > 0") for b in bad[:20]],
+                self._faults(bad, "a lognormal residual needs DV > 0"),
                 self.dataset.source,
             )
         is_frozen = self.options.method == "fo" or not has_interaction(self.options)
@@ -258,10 +259,14 @@ class Problem:
         active[[SIGMA_SLOT[s.name] for s in self.model.residual.sigmas if not s.fixed]] = True
         return Rows(np.log(y) if is_log else y, status, combine, is_log, active)
 
-    def _fault(self, observation: int, message: str) -> Fault:
-        row = int(np.flatnonzero(self.dataset.is_observation)[observation])
-        subject = self.dataset.ids[self.dataset.subject[row]]
-        return Fault(message, f"subject {subject}, line {self.dataset.row[row]}, column DV")
+    def _faults(self, observations: NDArray[np.int64], message: str) -> list[Fault]:
+        """Name the first observations of a fault, and count the others."""
+        data = self.dataset
+        faults = Faults(data.ids, data.subject, data.row, {})
+        mask = np.zeros(data.row.size, dtype=bool)
+        mask[np.flatnonzero(data.is_observation)[observations]] = True
+        faults.rows(mask, "DV", message)
+        return faults.problems
 
     def _bind(self, formulas: Mapping[str, Formula]) -> None:
         at = slice(None) if self.varies else self.start[:-1]
@@ -310,15 +315,12 @@ class Problem:
         bad = np.flatnonzero(f <= 0.0)
         if bad.size:
             raise DataError(
-                [
-                    self._fault(
-                        int(b),
-                        "no dose precedes this observation, so its prediction is 0 and a "
-                        f"{' and '.join(sorted(names))} error has no variance there; set MDV = 1 "
-                        "for the row, leave it out by [data] where, or add an additive error",
-                    )
-                    for b in bad[:20]
-                ],
+                self._faults(
+                    bad,
+                    "no dose precedes this observation, so its prediction is 0 and a "
+                    f"{' and '.join(sorted(names))} error has no variance there; set MDV = 1 "
+                    "for the row, leave it out by [data] where, or add an additive error",
+                ),
                 self.dataset.source,
             )
 
@@ -371,6 +373,10 @@ class Problem:
                     mu[:, p] = np.log(value / (1.0 - value))
                     jacobian[:, p] = slope / (value * (1.0 - value))[:, None]
         return mu, jacobian
+
+    def typical_values(self, theta: Vector) -> Vector:
+        """Values of the formulas as they stand, valid or not; array (n, parameters)."""
+        return np.column_stack([f.value_and_jacobian(theta)[0] for f in self._formulas])
 
     def _psi(self, mu: Vector, jacobian: Vector) -> Psi:
         direction = self._direction

@@ -77,6 +77,11 @@ EXAMPLES = {
 
 SHAPE = re.compile(r"[^\W\d_]+(?:_unit)?(?:/[^\W\d_]+)?")
 
+RELATIVE = (
+    (re.compile(r"/\s*m(\^|\*\*)?[2²]$"), "BSA", "m2"),
+    (re.compile(r"/\s*kg$"), "body weight", "kg"),
+)
+
 
 @dataclass(frozen=True)
 class Units:
@@ -129,6 +134,11 @@ def _refusal(kind: str, text: object, reason: str) -> Problem:
 def _parse(kind: str, text: object) -> Unit | Problem:
     from pint.errors import UndefinedUnitError
 
+    if kind == "amount" and isinstance(text, str):
+        for shape, measure, per in RELATIVE:
+            if shape.search(text.strip()):
+                advice = f"multiply AMT and RATE by each subject's {measure}"
+                return Problem(f"{quoted(text)} is a dose per {per}: {advice}", "units, amount")
     if not isinstance(text, str) or not SHAPE.fullmatch(text.strip()):
         return _refusal(kind, text, "is not a unit")
     try:
@@ -208,3 +218,24 @@ def read_units(units: Mapping[str, str] | None) -> Units:
     factor = (1.0 * (parsed["amount"] / registry.liter)).to(parsed["concentration"]).magnitude
     names = {kind: units[kind].strip() for kind in KINDS}
     return Units(**names, scale=float(f"{factor:.12g}"))
+
+
+def are_equivalent(one: Units, other: Units) -> bool:
+    """Tell whether two declarations mean the same, however they are written.
+
+    Examples
+    --------
+    >>> ug = read_units({"time": "h", "amount": "ug", "concentration": "ug/L"})
+    >>> are_equivalent(ug, read_units({"time": "hr", "amount": "mcg", "concentration": "ng/mL"}))
+    True
+    """
+    if not (one.is_declared and other.is_declared):
+        return one == other
+    registry = _registry()
+    for kind in KINDS:
+        unit, wanted = (registry.parse_units(getattr(units, kind)) for units in (one, other))
+        if not unit.is_compatible_with(wanted):
+            return False
+        if abs((1.0 * unit).to(wanted).magnitude - 1.0) > 1e-9:
+            return False
+    return True

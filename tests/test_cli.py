@@ -168,6 +168,59 @@ def test_check_says_what_it_understood():
         assert part in text
 
 
+def test_check_shows_ranges_so_that_a_wrong_unit_is_seen(definition):
+    text = re.sub(r"\s+", " ", _run("check", PHENOBARBITAL).stdout)
+    table = pd.read_csv(shipped_data()["phenobarbital"].file, na_values=["."])
+    doses = table["AMT"][table["AMT"] > 0]
+    seen = table["DV"][~(table["AMT"] > 0)].dropna()
+    assert f"DV {seen.min():.4g} to {seen.max():.4g} mg/L; typical predictions " in text
+    assert f"AMT {doses.min():.4g} to {doses.max():.4g} mg" in text
+    assert "RATE" not in text
+    spans = [
+        [float(v) for v in re.search(r"typical predictions (\S+) to (\S+) ", t).groups()]
+        for t in (
+            text,
+            re.sub(
+                r"\s+", " ", _run("check", definition({'amount = "mg"': 'amount = "g"'})).stdout
+            ),
+        )
+    ]
+    assert spans[1] == pytest.approx([1000 * v for v in spans[0]], rel=1e-3)
+
+
+def test_check_shows_rates_and_does_not_call_an_empty_column_constant(tmp_path):
+    rows = "ID,TIME,AMT,RATE,DV,EVID,MDV,HT\n" + "".join(
+        f"{i},0,100,{50 * i},,1,1,.\n{i},5,0,0,{i}.5,0,0,.\n" for i in (1, 2)
+    )
+    (tmp_path / "table.csv").write_text(rows)
+    path = tmp_path / "infusion.toml"
+    path.write_text(
+        """
+[data]
+file = "table.csv"
+units = { time = "h", amount = "mg", concentration = "mg/L" }
+[model]
+structure = "one_compartment"
+[model.parameters]
+CL = "cl"
+V = "v"
+[theta]
+cl = { init = 5, lower = 0 }
+v = { init = 30, lower = 0 }
+[omega]
+CL = 0.1
+[residual]
+proportional = 0.2
+"""
+    )
+    result = _run("check", path)
+    assert result.exit_code == 0, result.output
+    text = re.sub(r"\s+", " ", result.stdout)
+    assert "AMT 100 mg; RATE 50 to 100 mg/h; duration 1 to 2 h" in text
+    assert "HT 4 no value" in text
+    assert "constant" not in text
+
+
 def test_list_names_fits_and_data():
     result = _run("list")
     assert result.exit_code == 0, result.output

@@ -311,10 +311,10 @@ def test_a_file_that_is_no_table_is_refused(
     assert any(f.startswith(f"{place}: " if place else "") and words in f for f in found), found
 
 
-def test_a_wrong_separator_in_the_rows_only_names_every_line(tmp_path: Path) -> None:
+def test_a_wrong_separator_in_the_rows_only_names_the_lines(tmp_path: Path) -> None:
     header, rows = GOOD.split("\n", 1)
     found = faults(write(tmp_path, header + "\n" + rows.replace(",", ";")))
-    assert [f.split(":")[0] for f in found] == [f"line {k}" for k in range(2, 8)]
+    assert [f.split(":")[0] for f in found] == [*(f"line {k}" for k in range(2, 6)), "lines 6 to 7"]
 
 
 def test_all_faults_are_found_in_one_pass(tmp_path: Path) -> None:
@@ -337,8 +337,8 @@ def test_all_faults_are_found_in_one_pass(tmp_path: Path) -> None:
 def test_many_faults_of_one_kind_are_counted(tmp_path: Path) -> None:
     rows = "".join(f"1,{t},0,0,x{t},0,0,1,0,0,0,3\n" for t in range(10, 110))
     found = faults(write(tmp_path, GOOD.split("2,0,80")[0] + rows))
-    assert len(found) == 21
-    assert found[-1] == "lines 25 to 104, column DV: and 80 more rows with this fault"
+    assert len(found) == 5
+    assert found[-1] == "lines 9 to 104, column DV: and 96 more rows with this fault"
 
 
 HARMLESS = {
@@ -712,7 +712,8 @@ def test_a_table_without_doses_can_be_allowed(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"allow": ["nodose"]}, "did you mean `no_dose`"),
-        ({"allow": "no_dose"}, "list"),
+        ({"allow": "no_dose"}, 'say allow = ["no_dose"]'),
+        ({"allow": 3}, "expected a list of names"),
         ({"covariates": "locb"}, "did you mean `nocb`"),
         ({"structure": "two_compartment"}, "one_compartment"),
         ({"lloq": float("nan")}, "not a finite number"),
@@ -787,3 +788,82 @@ def test_reference_tables_are_read_or_truly_faulty(name: str) -> None:
     np.testing.assert_array_equal(data.time, frame["TIME"])
     seen = (frame["EVID"] == 0) & (frame["MDV"] == 0)
     np.testing.assert_array_equal(data.dv[data.is_observation], frame["DV"][seen])
+
+
+CENSORED_GOOD = add("CENS", ["0", "0", "1", "0", "0", "0"])
+
+
+@pytest.mark.parametrize("dv", ["0", "-1", "", "."])
+@pytest.mark.parametrize("without", [[], ["EVID", "MDV"]])
+def test_a_censored_row_needs_its_limit(tmp_path: Path, dv: str, without: list[str]) -> None:
+    text = change(4, "DV", dv, CENSORED_GOOD)
+    if without:
+        text = change(7, "DV", "1", text)
+    for column in without:
+        text = drop(column, text)
+    (fault,) = faults(write(tmp_path, text))
+    assert fault == "subject 1, line 4, column DV: CENS = 1: DV must hold the limit (> 0)"
+
+
+def test_observations_of_zero_are_told_and_kept(tmp_path: Path) -> None:
+    text = change(3, "DV", "0", change(6, "DV", "-0.5"))
+    data = read_dataset(write(tmp_path, text))
+    (told,) = [w for w in data.warnings if "0 or negative" in w]
+    assert told == (
+        "2 observations are 0 or negative (subject 1, line 3, subject 2, line 6): below the limit "
+        "of quantification? say CENS = 1 with the limit as DV, or lloq"
+    )
+    assert data.n_observations == 3
+    for quiet in (GOOD, CENSORED_GOOD):
+        assert not any("negative" in w for w in read_dataset(write(tmp_path, quiet)).warnings)
+    path = write(tmp_path, text)
+    assert not any("negative" in w for w in read_dataset(path, lloq=0.1).warnings)
+
+
+@pytest.mark.parametrize("blank", [",,,,,,,,,,,", " , ,.,,NA,,,,,,,", '"",,,,,,,,,,,'])
+@pytest.mark.parametrize("where", [None, "WT > 0"])
+def test_a_blank_row_is_one_fault(tmp_path: Path, blank: str, where: str | None) -> None:
+    path = write(tmp_path, GOOD + blank + "\n")
+    assert faults(path, where=where) == ["line 8: is empty; delete it"]
+    found = faults(write(tmp_path, GOOD + f"{blank}\n" * 9))
+    assert len(found) == 5
+    assert found[-1] == "lines 12 to 16: and 5 more empty lines; delete them"
+
+
+def test_a_table_of_blank_rows_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.splitlines()[0] + "\n,,,,,,,,,,,\n")
+    assert faults(path) == ["line 2: is empty; delete it"]
+    frame = pd.DataFrame({"ID": [1, None], "TIME": [0, None], "DV": [1, None], "AMT": [0, None]})
+    assert "line 3: is empty; delete it" in faults(frame)
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "meant"),
+    [("DV", "CONC", "CONC"), ("DV", "NONE", ""), ("ID", "SUBJ", "SUBJ"), ("AMT", "Dose", "Dose")],
+)
+def test_a_missing_column_is_sought_among_those_without_a_role(
+    tmp_path: Path, column: str, name: str, meant: str
+) -> None:
+    header, rest = GOOD.split("\n", 1)
+    names = [name if n == column else n for n in header.split(",")]
+    fault = faults(write(tmp_path, ",".join(names) + "\n" + rest))[0]
+    assert ("did you mean" in fault) == bool(meant)
+    assert f"columns without a role: {name}, WT." in fault
+    if meant:
+        assert f"did you mean `{meant}`" in fault
+        assert f'columns = {{ {column} = "{meant}" }}' in fault
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        ("ug/m2", "a dose per m2: multiply AMT and RATE by each subject's BSA"),
+        ("mg/m^2", "a dose per m2"),
+        ("mg/kg", "a dose per kg: multiply AMT and RATE by each subject's body weight"),
+    ],
+)
+def test_a_dose_per_size_says_how_to_give_it(tmp_path: Path, unit: str, words: str) -> None:
+    units = {"time": "h", "amount": unit, "concentration": "mg/L"}
+    with pytest.raises(ModelError) as caught:
+        read_dataset(write(tmp_path, GOOD), units=units)
+    assert words in str(caught.value)

@@ -121,8 +121,16 @@ FAULTS = {
         lambda: faults(
             theta=(CL, V, Theta("v_apgr", 0.1)), parameters={"CL": "cl*v", "V": "v_apg"}
         ),
+        "[model.parameters] V: v_apg in the formula of V is no theta; did you mean v_apgr, "
+        "which no formula uses? If v_apg is a column of the data, remove v_apgr",
+    ),
+    "theta unused beside a covariate": (
+        lambda: faults(
+            theta=(CL, V, Theta("v_apgr", 0.1)),
+            parameters={"CL": "cl", "V": "v * where(APGR < 5, 2, 1)"},
+        ),
         "[theta] v_apgr: no formula uses it; use it or remove it "
-        "(did you mean `v_apg`? other names in formulas: v_apg)",
+        "(did you mean `APGR`? other names in formulas: APGR)",
     ),
     "theta in conditions only": (
         lambda: faults(

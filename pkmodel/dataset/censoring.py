@@ -9,6 +9,8 @@ from pkmodel.dataset.faults import Faults
 from pkmodel.dataset.raw_table import listed
 from pkmodel.dataset.table import Floats, Table
 
+ZEROS_SHOWN = 3
+
 
 def read_censoring(table: Table, events: Events, lloq: float | None, faults: Faults) -> None:
     """Decide which observations are censored, and check the limits; changes `events`."""
@@ -24,6 +26,11 @@ def read_censoring(table: Table, events: Events, lloq: float | None, faults: Fau
             f"CENS on rows that are no observations has no effect ({listed(table.line[idle])})"
         )
     events.cens = np.where(seen, events.cens, 0)
+    faults.rows(
+        (events.cens == 1) & ~(events.dv > 0) & ~table.unreadable,
+        "DV",
+        "CENS = 1: DV must hold the limit (> 0)",
+    )
     if table.has("LIMIT"):
         faults.rows(
             (events.cens == 1) & np.isfinite(table.columns["LIMIT"]),
@@ -36,6 +43,21 @@ def read_censoring(table: Table, events: Events, lloq: float | None, faults: Fau
         _apply_limit(table, events, lloq, faults)
     if table.has("LLOQ"):
         _check_limit(events, table.columns["LLOQ"], "LLOQ = {LLOQ}", faults)
+    _warn_of_zeros(events, faults)
+
+
+def _warn_of_zeros(events: Events, faults: Faults) -> None:
+    """Tell of quantified values that no assay reports; an additive error allows them."""
+    rows = np.flatnonzero(events.is_observation & (events.cens == 0) & (events.dv <= 0))
+    if not rows.size:
+        return
+    shown = ", ".join(faults.where(int(row)) for row in rows[:ZEROS_SHOWN])
+    more = ", ..." if rows.size > ZEROS_SHOWN else ""
+    count = f"{rows.size} observations are" if rows.size > 1 else "1 observation is"
+    faults.warnings.append(
+        f"{count} 0 or negative ({shown}{more}): below the limit of quantification? say CENS = 1 "
+        "with the limit as DV, or lloq"
+    )
 
 
 def _apply_limit(table: Table, events: Events, lloq: float, faults: Faults) -> None:

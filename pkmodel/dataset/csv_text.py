@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.dataset.raw_table import LISTED, MISSING, RawTable
+from pkmodel.dataset.raw_table import MISSING, SHOWN, RawTable
 from pkmodel.errors import DataError, Problem
 from pkmodel.suggestion import quoted
 
@@ -119,13 +119,13 @@ def _wrong_counts(
             "write one cell per column, separated by commas, with a point as decimal mark",
             f"line {line}",
         )
-        for count, line in zip(counts[:LISTED], lines[:LISTED], strict=True)
+        for count, line in zip(counts[:SHOWN], lines[:SHOWN], strict=True)
     ]
-    if len(lines) > LISTED:
+    if len(lines) > SHOWN:
         problems.append(
             Problem(
-                f"and {len(lines) - LISTED} more lines that have not {expected} cells",
-                f"lines {lines[LISTED]} to {lines[-1]}",
+                f"and {len(lines) - SHOWN} more lines that have not {expected} cells",
+                f"lines {lines[SHOWN]} to {lines[-1]}",
             )
         )
     return problems

@@ -61,6 +61,7 @@ def _event_codes(table: Table, faults: Faults) -> Ints:
     """Return EVID, derived from AMT, RATE, MDV and DV where the file does not say it."""
     gives_dose = (table.get("AMT", 0) > 0) | (table.get("RATE", 0) > 0) | (table.get("DUR", 0) > 0)
     silent = table.is_missing("MDV") & table.is_missing("DV") & ~table.unreadable
+    silent &= table.get("CENS", 0) != 1
     derived = np.where(gives_dose, 1, np.where((table.get("MDV", 0) == 1) | silent, 2, 0))
     unsaid = table.is_missing("EVID")
     assumed = np.flatnonzero(unsaid & ~gives_dose & silent)
@@ -90,7 +91,7 @@ def _check_roles(table: Table, events: Events, faults: Faults) -> None:
         f"DV = {{DV}} on a row that is no observation ({said}); {both}, or say MDV = 1",
     )
     faults.rows(
-        (events.evid == 0) & (events.mdv == 0) & np.isnan(events.dv) & ~table.unreadable,
+        events.is_observation & (events.cens != 1) & np.isnan(events.dv) & ~table.unreadable,
         "DV",
         "the observation has no DV; say MDV = 1 (or EVID = 2), or give the value",
     )

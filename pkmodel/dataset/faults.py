@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.dataset.raw_table import LISTED, listed
+from pkmodel.dataset.raw_table import LISTED, SHOWN, listed
 from pkmodel.errors import Problem
 
 TOLERABLE = {
@@ -75,7 +75,7 @@ class Faults:
             return
         if tolerable:
             message += f'; or say allow = ["{tolerable}"]'
-        for row in at[:LISTED]:
+        for row in at[:SHOWN]:
             values = {
                 name: f"{c[row]:.12g}"
                 for name, c in self.columns.items()
@@ -85,11 +85,11 @@ class Faults:
             self.problems.append(
                 Problem(message.format(**values, detail=detail), self._place(int(row), column))
             )
-        if at.size > LISTED:
-            last = at[LISTED:]
+        if at.size > SHOWN:
+            last = at[SHOWN:]
             self.problems.append(
                 Problem(
-                    f"and {last.size} more rows with this fault",
+                    f"and {last.size} more row{'s' if last.size > 1 else ''} with this fault",
                     f"lines {self.line[last[0]]} to {self.line[last[-1]]}, column {column}",
                 )
             )
@@ -109,7 +109,11 @@ class Faults:
         place = f"subject{'s' if labels.size > 1 else ''} {shown}"
         self.problems.append(Problem(f'{message}; or say allow = ["{tolerable}"]', place))
 
-    def _place(self, row: int, column: str) -> str:
+    def where(self, row: int) -> str:
+        """Name a row by its subject and line."""
         index = self.subject[row]
         subject = f"subject {self.ids[index]}, " if index >= 0 else ""
-        return f"{subject}line {self.line[row]}, column {column}"
+        return f"{subject}line {self.line[row]}"
+
+    def _place(self, row: int, column: str) -> str:
+        return f"{self.where(row)}, column {column}"

@@ -27,6 +27,14 @@ STANDARD = (
     "LIMIT",
     "OCC",
 )
+SYNONYMS = {
+    "ID": ("SUBJECT", "SUBJ", "SUBJID", "USUBJID", "PATIENT", "PAT", "CID", "NR"),
+    "TIME": ("T", "HOURS", "HOUR", "TAFD", "TSFD", "DATETIME"),
+    "DV": ("CONC", "CONCENTRATION", "CP", "C", "Y", "LEVEL"),
+    "AMT": ("DOSE", "AMOUNT", "DOSAGE"),
+}
+"""How other programs and people often name the required columns."""
+
 REQUIRED = ("ID", "TIME", "DV")
 PLACE = "header"
 
@@ -66,15 +74,20 @@ def read_header(
     required = (*REQUIRED, "AMT") if needs_doses else REQUIRED
     for name in required:
         if name not in present and name not in columns:
-            known = suggest(name, [n for n in names if n], "columns of the file")
-            header.problems.append(
-                Problem(
-                    f"no column {name}; {known}. "
-                    f'Rename a column, or say columns = {{ {name} = "its name in the file" }}',
-                    PLACE,
-                )
-            )
+            free = [n for n in names if n and n not in STANDARD and n not in columns.values()]
+            header.problems.append(Problem(_absence(name, free), PLACE))
     return header
+
+
+def _absence(name: str, free: Sequence[str]) -> str:
+    """Say that a column is missing, and which of those without a role it may be."""
+    usual = [other for other in free if other.upper() in SYNONYMS[name]]
+    meant = usual[0] if usual else name
+    known = suggest(meant, free, "columns without a role")
+    example = usual[0] if usual else "its name in the file"
+    return (
+        f'no column {name}; {known}. Rename a column, or say columns = {{ {name} = "{example}" }}'
+    )
 
 
 def _check_names(names: Sequence[str], header: Header) -> None:

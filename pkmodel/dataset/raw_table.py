@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MISSING = ("", ".", "NA")
 LISTED = 20
+SHOWN = 4
+"""Lines of a report that one kind of fault may take, before the rest is counted."""
 
 
 @dataclass
@@ -49,3 +51,27 @@ def listed(lines: NDArray[np.int64]) -> str:
     shown = ", ".join(str(line) for line in lines[:LISTED])
     more = f" and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
     return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"
+
+
+def without_blank_rows(raw: RawTable) -> tuple[RawTable, list[Problem]]:
+    """Take out rows of which every cell is missing, each a fault."""
+    blank = np.ones(raw.line.size, dtype=bool)
+    for cells in raw.cells:
+        blank &= _is_missing(cells)
+        if not blank.any():
+            return raw, []
+    lines = raw.line[blank]
+    problems = [Problem("is empty; delete it", f"line {line}") for line in lines[:SHOWN]]
+    if lines.size > SHOWN:
+        place = f"lines {lines[SHOWN]} to {lines[-1]}"
+        problems.append(Problem(f"and {lines.size - SHOWN} more empty lines; delete them", place))
+    kept = [cells[~blank].reset_index(drop=True) for cells in raw.cells]
+    return replace(raw, cells=kept, line=raw.line[~blank]), problems
+
+
+def _is_missing(cells: pd.Series) -> NDArray[np.bool_]:
+    missing = cells.isna().to_numpy(dtype=bool)
+    if cells.dtype.kind in "biuf" or missing.all():
+        return np.asarray(missing)
+    text = cells.astype(str).str.strip().isin(MISSING).to_numpy(dtype=bool)
+    return np.asarray(missing | text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from pkmodel.dataset.column_checks import check_columns
 from pkmodel.dataset.events import read_events
 from pkmodel.dataset.faults import TOLERABLE, Faults
 from pkmodel.dataset.header import STANDARD, read_header
+from pkmodel.dataset.raw_table import without_blank_rows
 from pkmodel.dataset.record import Dataset
 from pkmodel.dataset.row_filter import check_names, parse_filter
 from pkmodel.dataset.source import read_source
@@ -20,7 +21,7 @@ from pkmodel.dataset.subject_checks import check_subjects
 from pkmodel.dataset.table import Bools, Table, keep_rows, read_table, report_bad_cells
 from pkmodel.errors import DataError, Problem, within
 from pkmodel.models.structural import STRUCTURES
-from pkmodel.suggestion import quoted, suggest
+from pkmodel.suggestion import label, quoted, suggest
 from pkmodel.units import read_units
 
 if TYPE_CHECKING:
@@ -90,15 +91,15 @@ def read_dataset(
     _check_options(columns, lloq, covariates, structure, allow)
     checked_units = read_units(units)
     columns = columns or {}
-    raw = read_source(source, columns.get("ID", "ID"))
+    raw, blank = without_blank_rows(read_source(source, columns.get("ID", "ID")))
     header = read_header(raw.names, columns, needs_doses="no_dose" not in allow)
-    if not {"ID", "TIME", "DV"} <= set(header.names):
-        raise DataError([*header.problems, *raw.problems], raw.source)
+    if not {"ID", "TIME", "DV"} <= set(header.names) or (blank and not raw.line.size):
+        raise DataError([*header.problems, *raw.problems, *blank], raw.source)
     table = read_table(raw, header.names)
     with within(raw.source):
         table, excluded, undecided = _filter(table, where)
     faults = Faults(table.ids, table.subject, table.line, dict(table.columns), allow)
-    faults.problems += [*header.problems, *raw.problems, *undecided]
+    faults.problems += [*header.problems, *raw.problems, *blank, *undecided]
     faults.warnings += header.warnings
     whole = not raw.problems and ("AMT" in header.names or "no_dose" in allow)
     report_bad_cells(table, faults)
@@ -142,12 +143,22 @@ def _check_options(
     if structure not in STRUCTURES:
         known = suggest(str(structure), STRUCTURES, "structures")
         problems.append(Problem(f"no structure {quoted(structure)}; {known}", "structure"))
-    for name in [allow] if isinstance(allow, str) else allow:
-        if name not in TOLERABLE or isinstance(allow, str):
-            known = suggest(str(name), TOLERABLE, "a list of")
-            problems.append(Problem(f"{quoted(name)} is no list of known faults; {known}", "allow"))
+    problems += _allow_problems(allow)
     if problems:
         raise DataError(problems)
+
+
+def _allow_problems(allow: object) -> list[Problem]:
+    if isinstance(allow, str):
+        known = f"; {suggest(allow, TOLERABLE)}" if allow not in TOLERABLE else ""
+        return [Problem(f'expected a list: say allow = ["{label(allow)}"]{known}', "allow")]
+    if not isinstance(allow, Collection):
+        return [Problem(f"expected a list of names, got {quoted(allow)}", "allow")]
+    return [
+        Problem(f"{quoted(name)} is not known; {suggest(str(name), TOLERABLE)}", "allow")
+        for name in allow
+        if not isinstance(name, str) or name not in TOLERABLE
+    ]
 
 
 def _filter(table: Table, where: str | None) -> tuple[Table, dict[str, int], list[Problem]]:

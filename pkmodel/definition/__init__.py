@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pkmodel.definition.given import given_data, given_model, given_options, given_threads
 from pkmodel.definition.model_check import check_model
 from pkmodel.definition.option_check import METHODS, option_problems
 from pkmodel.definition.reading import read_definition
@@ -14,6 +15,10 @@ __all__ = [
     "Definition",
     "check_model",
     "dumps",
+    "given_data",
+    "given_model",
+    "given_options",
+    "given_threads",
     "option_problems",
     "read_definition",
     "write_definition",

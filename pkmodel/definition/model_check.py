@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from keyword import iskeyword
 from math import isfinite
 
@@ -162,9 +163,13 @@ def use_problems(
         for formula in formulas.values()
         for name in sorted(formula.names & set(structural) - declared)
     ]
+    blamed = _misspelt(formulas, declared)
+    problems += blamed.values()
     used = {name for formula in formulas.values() for name in formula.names}
     smooth = {name for formula in formulas.values() for name in formula.smooth_names}
     for theta in thetas:
+        if theta.name in blamed:
+            continue
         if theta.name not in used:
             others = suggest(str(theta.name), sorted(used - declared), "other names in formulas")
             message = f"no formula uses it; use it or remove it ({others})"
@@ -174,3 +179,22 @@ def use_problems(
             continue
         problems.append(Problem(message, f"[theta] {label(theta.name)}"))
     return problems
+
+
+def _misspelt(formulas: Mapping[str, Formula], declared: set[str]) -> dict[str, Problem]:
+    """Find names in formulas that are nearly that of a theta no formula uses, by that theta.
+
+    Capitals count, so that a covariate APGR is not taken for a theta v_apgr.
+    """
+    used = {name for formula in formulas.values() for name in formula.names}
+    found: dict[str, Problem] = {}
+    for parameter, formula in formulas.items():
+        for name in sorted(formula.names - declared):
+            idle = sorted(theta for theta in declared - used - set(found) if isinstance(theta, str))
+            for theta in get_close_matches(name, idle, n=1):
+                message = (
+                    f"{name} in the formula of {parameter} is no theta; did you mean {theta}, "
+                    f"which no formula uses? If {name} is a column of the data, remove {theta}"
+                )
+                found[theta] = Problem(message, formula.place)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from pkmodel.errors import Problem
 from pkmodel.models.model import Options
 from pkmodel.suggestion import quoted, suggest
@@ -20,14 +22,21 @@ def option_problems(options: Options) -> list[Problem]:
         if value not in known:
             messages[key] = f"{quoted(value)} is not known ({suggest(str(value), known)})"
     for key, least in _LEAST.items():
-        value = getattr(options, key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            messages[key] = f"expected a whole number from {least} on, got {quoted(value)}"
-    if options.interaction is not None and options.method != "laplace":
+        messages[key] = whole_number_fault(getattr(options, key), least)
+    if not isinstance(options.interaction, bool | None):
+        messages["interaction"] = f"expected true or false, got {quoted(options.interaction)}"
+    elif options.interaction is not None and options.method != "laplace":
         messages["interaction"] = (
             'goes with method = "laplace" only (foce is without, focei with); remove it'
         )
     return [Problem(message, f"[fit] {key}") for key, message in messages.items() if message]
+
+
+def whole_number_fault(value: object, least: int) -> str:
+    """Say what is wrong with a number that must be whole; nothing if it is right."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+        return ""
+    return f"expected a whole number from {least} on, got {quoted(value)}"
 
 
 def _method_fault(method: str) -> str:

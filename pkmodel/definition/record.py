@@ -12,6 +12,8 @@ from pkmodel.models.model import Model, Options
 from pkmodel.suggestion import quoted, suggest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pkmodel.dataset import Dataset
 
 
@@ -45,13 +47,15 @@ class DataSpec:
     covariates: str = "nocb"
     allow: tuple[str, ...] = ()
 
-    def read(self, structure: str) -> Dataset:
+    def read(self, structure: str, table: pd.DataFrame | None = None) -> Dataset:
         """Read the table.
 
         Parameters
         ----------
         structure : str
             The structural model, whose compartments the doses enter.
+        table : DataFrame, optional
+            Takes the place of the file; all else is as declared.
 
         Returns
         -------
@@ -64,15 +68,8 @@ class DataSpec:
         """
         from pkmodel.dataset import read_dataset
 
-        try:
-            is_file = self.file.is_file()
-        except OSError as error:
-            message = f"{quoted(self.file.name)} cannot be looked for: {error.strerror}"
-            raise DataError(Problem(message, "[data] file")) from error
-        if not is_file:
-            raise DataError(Problem(self._absence(), "[data] file"))
         return read_dataset(
-            self.file,
+            self._present_file() if table is None else table,
             units=self.units,
             columns=self.columns,
             where=self.where,
@@ -81,6 +78,16 @@ class DataSpec:
             allow=self.allow,
             structure=structure,
         )
+
+    def _present_file(self) -> Path:
+        try:
+            is_file = self.file.is_file()
+        except OSError as error:
+            message = f"{quoted(self.file.name)} cannot be looked for: {error.strerror}"
+            raise DataError(Problem(message, "[data] file")) from error
+        if not is_file:
+            raise DataError(Problem(self._absence(), "[data] file"))
+        return self.file
 
     def _absence(self) -> str:
         if not self.file.parent.is_dir():

@@ -98,7 +98,7 @@ def _problem(fault: ErrorDetails) -> Problem:
     path = _path(fault)
     if fault["type"] == "extra_forbidden":
         owner, _ = _described(fault["loc"][:-1])
-        known = suggest(str(path[-1]), [k for k in owner.model_fields if k != "variances"])
+        known = _known_keys(str(path[-1]), owner)
         return Problem(f"unknown key {label(path[-1])} ({known})", place_of(path[:-1]))
     owner, expected = _described(fault["loc"])
     if fault["type"] == "missing":
@@ -110,6 +110,27 @@ def _problem(fault: ErrorDetails) -> Problem:
         options = _options(fault["loc"])
         message = f"{_shown(fault['input'])} is not known ({_suggested(fault['input'], options)})"
     return Problem(message, place_of(path))
+
+
+def _known_keys(key: str, owner: type[BaseModel]) -> str:
+    """List the keys of a table; first where in the file the unknown one exists, if it does."""
+    known = suggest(key, [k for k in owner.model_fields if k != "variances"])
+    elsewhere = [
+        f"{name}.{key}"
+        for name, table in _tables()
+        if key in table.model_fields and table is not owner and key != "variances"
+    ]
+    return f"did you mean {' or '.join(elsewhere)}? {known}" if elsewhere else known
+
+
+def _tables() -> list[tuple[str, type[BaseModel]]]:
+    """List the tables of a definition that have a schema of their own."""
+    tables: list[tuple[str, type[BaseModel]]] = []
+    for name, field in Document.model_fields.items():
+        annotation = _without_none(field.annotation)
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            tables.append((name, annotation))
+    return tables
 
 
 def _suggested(value: object, options: Sequence[str]) -> str:

@@ -1,0 +1,151 @@
+"""What a user hands to a fit from Python: understood, or refused with what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pkmodel.definition.option_check import option_problems, whole_number_fault
+from pkmodel.definition.reading import read_definition
+from pkmodel.definition.record import DataSpec, Definition
+from pkmodel.errors import DataError, FitError, ModelError, Problem
+from pkmodel.models.model import Model, Options
+from pkmodel.suggestion import quoted
+from pkmodel.units import are_equivalent, read_units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pkmodel.dataset import Dataset
+
+
+def given_model(model: Definition | Model | str | Path) -> Definition | Model:
+    """Return a definition or model, read where it is named.
+
+    Raises
+    ------
+    ModelError
+        It is neither, or the definition has faults.
+    """
+    if isinstance(model, str | Path):
+        return read_definition(model)
+    if not isinstance(model, Definition | Model):
+        raise ModelError(
+            f"model of type {type(model).__name__}; expected a Definition (pkmodel.read_definition)"
+            ", the name of one, or a Model"
+        )
+    return model
+
+
+def given_data(model: Definition | Model, data: Dataset | pd.DataFrame | None) -> Dataset:
+    """Return the data of a fit.
+
+    Parameters
+    ----------
+    model : Definition or Model
+    data : Dataset, DataFrame or None
+        A DataFrame is read as a definition declares; a Dataset is used as it is; None takes the
+        file of the definition.
+
+    Raises
+    ------
+    DataError, ModelError
+        The table has faults, or a Dataset is in other units than those declared.
+    FitError
+        There are no data.
+    """
+    import pandas as pd
+
+    from pkmodel.dataset import Dataset, read_dataset
+
+    declared = model.data if isinstance(model, Definition) else None
+    structure = (model.model if isinstance(model, Definition) else model).structure
+    if isinstance(data, Dataset):
+        _check_units(data, declared)
+        return data
+    if data is not None and not isinstance(data, pd.DataFrame):
+        raise DataError(_no_table(data), "data")
+    if declared is not None:
+        return declared.read(structure, data)
+    if data is None:
+        raise FitError(
+            "no data: name the file under [data] of the definition, or pass a Dataset or a "
+            "DataFrame as the second argument"
+        )
+    return read_dataset(data, structure=structure)
+
+
+def _no_table(data: object) -> str:
+    if isinstance(data, str | Path):
+        return (
+            f"{quoted(str(data))} is the name of a file; read it first, saying its units: "
+            f"pkmodel.read_dataset({quoted(str(data))}, units=...)"
+        )
+    return f"data of type {type(data).__name__}; expected a Dataset or a pandas DataFrame"
+
+
+def _check_units(data: Dataset, declared: DataSpec | None) -> None:
+    if declared is None or declared.units is None:
+        return
+    wanted = read_units(declared.units)
+    if are_equivalent(data.units, wanted):
+        return
+    own = data.units
+    found = f"{own.time}, {own.amount} and {own.concentration}" if own.is_declared else "no units"
+    raise DataError(
+        f"the Dataset declares {found}, [data] of the definition {wanted.time}, {wanted.amount} "
+        f"and {wanted.concentration}; read the table with the units it is in, and say the same in "
+        "the definition",
+        data.source,
+    )
+
+
+def given_options(
+    model: Definition | Model,
+    *,
+    method: str | None = None,
+    seed: int | None = None,
+    starts: int | None = None,
+    covariance: bool | str | None = None,
+) -> Options:
+    """Return the options of a definition with some replaced, checked.
+
+    Raises
+    ------
+    ModelError
+        An option is not known or out of its range.
+    """
+    options = model.options if isinstance(model, Definition) else Options()
+    if isinstance(covariance, bool):
+        covariance = "sandwich" if covariance else "none"
+    asked = {"method": method, "seed": seed, "starts": starts, "covariance": covariance}
+    changes: dict[str, object] = {k: value for k, value in asked.items() if value is not None}
+    if method is not None and method != "laplace":
+        changes["interaction"] = None
+    options = replace(options, **changes)  # type: ignore[arg-type]
+    problems = option_problems(options)
+    if problems:
+        raise ModelError([_as_asked(problem, changes) for problem in problems])
+    whole = {key: int(getattr(options, key)) for key in ("starts", "seed", "max_evaluations")}
+    return replace(options, **whole)  # type: ignore[arg-type]
+
+
+def _as_asked(problem: Problem, changes: dict[str, object]) -> Problem:
+    """Name an option given in a call by its keyword."""
+    key = problem.place.removeprefix("[fit] ")
+    return Problem(problem.message, key) if key in changes else problem
+
+
+def given_threads(threads: int) -> int:
+    """Return the number of threads, checked.
+
+    Raises
+    ------
+    FitError
+        It is no whole number from 1 on.
+    """
+    fault = whole_number_fault(threads, 1)
+    if fault:
+        raise FitError(Problem(fault, "threads"))
+    return int(threads)
