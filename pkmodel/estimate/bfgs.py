@@ -20,6 +20,12 @@ LONGEST_STEP = 1.0
 ARMIJO = 1e-4
 CURVATURE = 0.9
 
+SMALLEST_EIGENVALUE = 1e-10
+"""Of a metric in the scale of its diagonal; below it, its solution is rounding error."""
+
+LARGEST = 1e200
+"""Stands for a square that has left the range of numbers."""
+
 
 class Ending(StrEnum):
     """Why the search ended."""
@@ -54,11 +60,18 @@ Function = Callable[[Vector], Point]
 
 def _positive(metric: Vector) -> Vector:
     """Make a symmetric matrix safely positive definite, in the scale of its own diagonal."""
+    metric = np.nan_to_num(metric, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
     diagonal = np.sqrt(np.maximum(np.abs(np.diag(metric)), 1e-8))
     scaled = metric / np.outer(diagonal, diagonal)
     values, vectors = np.linalg.eigh(0.5 * (scaled + scaled.T))
     values = np.maximum(np.abs(values), 1e-4)
     return np.asarray((vectors * values) @ vectors.T * np.outer(diagonal, diagonal))
+
+
+def _step(metric: Vector, gradient: Vector) -> Vector:
+    """Newton step, solved in the scale of the metric's own diagonal."""
+    scale = np.sqrt(np.diag(metric))
+    return np.asarray(-np.linalg.solve(metric / np.outer(scale, scale), gradient / scale) / scale)
 
 
 def _update(metric: Vector, step: Vector, change: Vector) -> Vector:
@@ -141,11 +154,11 @@ def minimise(
     metric = _positive(start.metric)
     is_fresh = True
     while True:
-        step = -np.linalg.solve(metric, point.gradient)
+        step = _step(metric, point.gradient)
         decrease = -0.5 * float(point.gradient @ step)
         if decrease < tolerance:
             own = _positive(point.metric)
-            step = -np.linalg.solve(own, point.gradient)
+            step = _step(own, point.gradient)
             decrease = -0.5 * float(point.gradient @ step)
             if decrease < tolerance:
                 return Minimum(point, Ending.CONVERGED, decrease)
@@ -171,7 +184,9 @@ def minimise(
 
 
 def _positive_or(metric: Vector, other: Vector) -> Vector:
-    """Return `metric` where it is finite and positive definite, else the other one made so."""
-    if np.all(np.isfinite(metric)) and np.linalg.eigvalsh(metric)[0] > 0.0:
-        return metric
-    return _positive(other)
+    """Return `metric` where its smallest curvature is safely known, else the other one made so."""
+    if not np.all(np.isfinite(metric)) or not np.all(np.diag(metric) > 0.0):
+        return _positive(other)
+    scale = np.sqrt(np.diag(metric))
+    is_safe = np.linalg.eigvalsh(metric / np.outer(scale, scale))[0] > SMALLEST_EIGENVALUE
+    return metric if is_safe else _positive(other)
