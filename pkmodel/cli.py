@@ -100,8 +100,8 @@ def evaluate(file: str, method: str | None, out: Path | None, threads: int) -> N
     """Evaluate at the initial values of FILE; nothing is estimated."""
     definition = pkmodel.read_definition(file)
     _check_folder(out)
-    with _progress():
-        result = pkmodel.evaluate(definition, method=method, threads=threads)
+    with _progress() as say:
+        result = pkmodel.evaluate(definition, method=method, threads=threads, progress=say)
     _finish(result, out)
 
 
@@ -112,8 +112,8 @@ def check(file: str) -> None:
     from pkmodel.overview import overview
 
     definition = pkmodel.read_definition(file)
-    with _progress():
-        result = pkmodel.evaluate(definition)
+    with _progress() as say:
+        result = pkmodel.evaluate(definition, progress=say)
     _print(overview(definition, result))
 
 
@@ -172,10 +172,21 @@ def _print(what: RenderableType) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows one changing line on standard error, if that is a terminal."""
+    """Yield a function that shows one changing line on standard error.
+
+    Where that is no terminal, only the one long wait is announced.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: None
+        yield _announce
         return
-    with console.status("loading (kernels are compiled once per machine, some 20 s)") as line:
+    with console.status("reading") as line:
         yield lambda text: line.update(escape(text))
+
+
+def _announce(text: str) -> None:
+    """Print the line that announces the compilation, and no other."""
+    from pkmodel.fitting import COMPILING
+
+    if text == COMPILING:
+        click.echo(text, err=True)

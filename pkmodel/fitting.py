@@ -24,13 +24,15 @@ from pkmodel.estimate.maximum_likelihood import (
     polish,
 )
 from pkmodel.models.model import Model, Options
-from pkmodel.problem import TIGHT, Problem
+from pkmodel.problem import TIGHT, Problem, is_cold
 from pkmodel.result import Fit
 from pkmodel.status import Status
 
 Progress = Callable[[str], None]
 
 _WANTED = {True: "sandwich", False: "none"}
+
+COMPILING = "compiling kernels: once per machine, up to a minute"
 
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
@@ -88,9 +90,11 @@ def fit(
             raise FitError(
                 "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
             )
-        say("preparing the kernels (compiled once per machine, some 20 s the first time)")
         _check_typical(problem)
+    if is_cold():
+        say(COMPILING)
     problem.load()
+    seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
     estimate = maximise(problem, lambda n, value: say(f"evaluation {n}: objective {value:.3f}"))
@@ -119,12 +123,13 @@ def evaluate(
     *,
     method: str | None = None,
     threads: int = 1,
+    progress: Progress | None = None,
 ) -> Fit:
     """Evaluate the objective, the modes and the predictions at the initial values.
 
     Parameters
     ----------
-    model, data, method, threads
+    model, data, method, threads, progress
         As for `fit`.
 
     Returns
@@ -137,7 +142,10 @@ def evaluate(
     with within(_source(model)):
         title, problem, seconds = _prepare(model, data, options, threads)
         _check_typical(problem)
+    if is_cold() and progress is not None:
+        progress(COMPILING)
     problem.load()
+    seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     x = problem.packing.initial()
     final = problem.evaluate(x, tolerance=TIGHT)

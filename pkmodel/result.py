@@ -158,9 +158,17 @@ class Fit:
 
     @property
     def trace(self) -> pd.DataFrame:
-        """Every evaluation of the search; the first steps are those of FOCE-I for every method."""
+        """Every evaluation of the search, then that of the estimates, which the summary reports.
+
+        The first steps are those of FOCE-I for every method. The last row has the modes searched
+        from zero, after the last steps with the true Hessian.
+        """
         columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
-        return pd.DataFrame(self.estimate.trace, columns=columns)
+        start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
+        final = self.estimate.final
+        norm = float(np.linalg.norm(final.gradient))
+        last = (start, number + 1, self.method, final.objective, norm)
+        return pd.DataFrame([*self.estimate.trace, last], columns=columns)
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
