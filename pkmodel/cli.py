@@ -63,6 +63,7 @@ def main() -> None:
 
 
 _file = click.argument("file")
+_out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the outputs.")
 _method = click.option("--method", metavar="M", help="fo, foce, focei or laplace.")
 _threads = click.option(
     "--threads",
@@ -75,7 +76,7 @@ _threads = click.option(
 
 @main.command()
 @_file
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the outputs.")
+@_out
 @_method
 @click.option("--seed", type=click.IntRange(min=0), help="For the scatter of several starts.")
 @_threads
@@ -93,16 +94,14 @@ def fit(file: str, out: Path | None, method: str | None, seed: int | None, threa
 @main.command()
 @_file
 @_method
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the outputs."
-)
+@_out
 @_threads
-def evaluate(file: str, method: str | None, out: Path, threads: int) -> None:
+def evaluate(file: str, method: str | None, out: Path | None, threads: int) -> None:
     """Evaluate at the initial values of FILE; nothing is estimated."""
     definition = pkmodel.read_definition(file)
     _check_folder(out)
-    with _progress():
-        result = pkmodel.evaluate(definition, method=method, threads=threads)
+    with _progress() as say:
+        result = pkmodel.evaluate(definition, method=method, threads=threads, progress=say)
     _finish(result, out)
 
 
@@ -113,8 +112,8 @@ def check(file: str) -> None:
     from pkmodel.overview import overview
 
     definition = pkmodel.read_definition(file)
-    with _progress():
-        result = pkmodel.evaluate(definition)
+    with _progress() as say:
+        result = pkmodel.evaluate(definition, progress=say)
     _print(overview(definition, result))
 
 
@@ -128,20 +127,36 @@ def list_shipped() -> None:
 
 def _check_folder(out: Path | None) -> None:
     """Refuse an output folder before any time is spent on the fit."""
-    from pkmodel.result import check_output_folder
+    from pkmodel.output_folder import check_output_folder
 
     if out is not None:
         check_output_folder(out)
 
 
 def _finish(result: Fit, out: Path | None) -> None:
-    """Write the outputs, then print the summary and where they are."""
+    """Write the outputs, then print the summary and where they are, or why they are not."""
     from pkmodel.summary import summary
 
-    if out is not None:
-        result.save(out)
+    fault = None
+    try:
+        where = _write(result, out)
+    except PkmodelError as error:
+        fault = error
     _print(summary(result.to_dict()))
-    click.echo(f"written to {out}" if out else "nothing written; --out DIR keeps the results")
+    if fault is not None:
+        raise fault
+    click.echo(where)
+
+
+def _write(result: Fit, out: Path | None) -> str:
+    """Write the outputs, and say where they are and what they replace."""
+    from pkmodel.output_folder import former_fit
+
+    if out is None:
+        return "nothing written; --out DIR keeps the results"
+    former = former_fit(out)
+    result.save(out)
+    return f"written to {out}" + (f"; replaces {former}" if former else "")
 
 
 def _print(what: RenderableType) -> None:
@@ -157,10 +172,21 @@ def _print(what: RenderableType) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows one changing line on standard error, if that is a terminal."""
+    """Yield a function that shows one changing line on standard error.
+
+    Where that is no terminal, only the one long wait is announced.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: None
+        yield _announce
         return
-    with console.status("loading (kernels are compiled once per machine, some 20 s)") as line:
+    with console.status("reading") as line:
         yield lambda text: line.update(escape(text))
+
+
+def _announce(text: str) -> None:
+    """Print the line that announces the compilation, and no other."""
+    from pkmodel.fitting import COMPILING
+
+    if text == COMPILING:
+        click.echo(text, err=True)

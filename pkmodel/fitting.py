@@ -33,11 +33,13 @@ from pkmodel.estimate.maximum_likelihood import (
 )
 from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model, Options
-from pkmodel.problem import TIGHT, Problem
+from pkmodel.problem import TIGHT, Problem, is_cold
 from pkmodel.result import Fit
 from pkmodel.status import Status
 
 Progress = Callable[[str], None]
+
+COMPILING = "compiling kernels: once per machine, up to a minute"
 
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
@@ -108,12 +110,14 @@ def fit(
                 f"all {problem.dataset.n_observations} observations are censored: nothing in the "
                 "data says how large a concentration is; check CENS and lloq"
             )
-        say("preparing the kernels (compiled once per machine, some 20 s the first time)")
         _check_typical(problem)
+    if is_cold():
+        say(COMPILING)
     problem.load()
+    seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
-    estimate = maximise(problem, lambda n, value: say(f"evaluation {n}: objective {value:.3f}"))
+    estimate = maximise(problem, _progress_line(options.starts, say))
     if estimate is None:
         with within(_source(model)):
             raise _undefined(problem)
@@ -133,18 +137,29 @@ def fit(
     return Fit(title, problem, estimate, uncertainty, status, warnings, seconds)
 
 
+def _progress_line(starts: int, say: Progress) -> Callable[[int, int, float], None]:
+    """Return what tells in a line how far the search has come."""
+
+    def tell(start: int, evaluations: int, value: float) -> None:
+        which = f"start {start + 1} of {starts}, " if starts > 1 else ""
+        say(f"{which}evaluation {evaluations}: objective {value:.3f}")
+
+    return tell
+
+
 def evaluate(
     model: Definition | Model | str | Path,
     data: Dataset | pd.DataFrame | None = None,
     *,
     method: str | None = None,
     threads: int = 1,
+    progress: Progress | None = None,
 ) -> Fit:
     """Evaluate the objective, the modes and the predictions at the initial values.
 
     Parameters
     ----------
-    model, data, method, threads
+    model, data, method, threads, progress
         As for `fit`.
 
     Returns
@@ -159,7 +174,10 @@ def evaluate(
     with within(_source(model)):
         title, problem, seconds = _prepare(model, data, options, threads)
         _check_typical(problem)
+    if is_cold() and progress is not None:
+        progress(COMPILING)
     problem.load()
+    seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     x = problem.packing.initial()
     final = problem.evaluate(x, tolerance=TIGHT)

@@ -5,12 +5,15 @@ The only place where names become arrays. Nothing iterates here over population 
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,7 @@ from pkmodel.kernels.events import Steps, Table, compile_steps
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
 from pkmodel.kernels.mode import FOUND, UNDEFINED
+from pkmodel.kernels.predict import predict_subject
 from pkmodel.kernels.residual import CENSORED, IGNORED, QUANTIFIED, SD, VARIANCE
 from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
 from pkmodel.models.model import Model, Options
@@ -50,12 +54,12 @@ def first_rows(dataset: Dataset) -> NDArray[np.int64]:
     return np.searchsorted(dataset.subject, np.arange(dataset.n_subjects + 1))
 
 
-def compile_records(dataset: Dataset, structure: Structure) -> Steps:
-    """Compile a data set's events for a structural model."""
+def event_table(dataset: Dataset, structure: Structure) -> Table:
+    """Return the columns that events are made of, for a structural model."""
     cmt = np.where(dataset.cmt > 0, dataset.cmt, structure.default_dose)
     is_oral = len(structure.compartments) > 1
     depot = (cmt == 1) if is_oral else np.zeros(cmt.size, dtype=bool)
-    table = Table(
+    return Table(
         start=first_rows(dataset),
         time=dataset.time,
         amount=np.nan_to_num(dataset.amt),
@@ -67,7 +71,36 @@ def compile_records(dataset: Dataset, structure: Structure) -> Steps:
         compartment=depot.astype(np.int64),
         observed=dataset.is_observation,
     )
+
+
+def compile_records(dataset: Dataset, structure: Structure) -> Steps:
+    """Compile a data set's events for a structural model."""
+    table = event_table(dataset, structure)
     return compile_steps(table, carry_forward=dataset.covariate_rule == "locf")
+
+
+def is_cold() -> bool:
+    """Tell whether the likelihood's kernels are still to be compiled on this machine."""
+    version = f"py{sys.version_info.major}{sys.version_info.minor}"
+    folder = Path(predict_subject.entrance.stats.cache_path)
+    return not any(folder.glob(f"marginal._marginal-*.{version}*.nbi"))
+
+
+def load_events(dataset: Dataset, structure: Structure) -> float:
+    """Have the kernels of events and predictions compiled, or read, by a table without rows.
+
+    Returns
+    -------
+    float
+        Seconds that it took.
+    """
+    begin = time.perf_counter()
+    table = event_table(dataset, structure)
+    nothing = Table._make([table.start[:1], *(column[:0] for column in table[1:])])
+    steps = compile_steps(nothing, carry_forward=False)
+    typical = np.zeros((0, len(structure.parameters)))
+    _predict_typical(structure, steps, dataset.units.scale, typical, is_constant=True, size=0)
+    return time.perf_counter() - begin
 
 
 def predict(
@@ -105,27 +138,36 @@ def _predict(
     dataset: Dataset, spec: Structure, steps: Steps, parameters: Mapping[str, float | Vector]
 ) -> tuple[Vector, Vector]:
     """Predict along compiled steps; return also the slopes in the log parameters."""
-    n = dataset.n_subjects
     is_constant = all(np.ndim(parameters[p]) == 0 for p in spec.parameters)
-    rows = n if is_constant else dataset.time.size
+    rows = dataset.n_subjects if is_constant else dataset.time.size
     typical = np.log(
         np.column_stack([np.broadcast_to(parameters[p], rows) for p in spec.parameters])
     )
+    scale = dataset.units.scale
+    return _predict_typical(
+        spec, steps, scale, typical, is_constant=is_constant, size=dataset.n_observations
+    )
+
+
+def _predict_typical(
+    spec: Structure, steps: Steps, scale: float, typical: Vector, *, is_constant: bool, size: int
+) -> tuple[Vector, Vector]:
+    """Predict `size` observations at log parameters by subject, or by row."""
     count = len(spec.parameters)
     psi = Psi(
-        scale=dataset.units.scale,
+        scale=scale,
         is_plain=is_constant and spec.code == 0,
         distribution=np.zeros(count, dtype=np.int64),
         order=np.arange(count),
-        segment=np.arange(1 if is_constant else rows, dtype=np.int32),
+        segment=np.arange(1 if is_constant else len(typical), dtype=np.int32),
         typical=np.ascontiguousarray(typical, dtype=float),
         direction=np.eye(count)[None].copy(),
         effects=0,
     )
     plain = Rows(np.zeros(0), np.zeros(0, dtype=np.int8), VARIANCE, False, np.zeros(3, dtype=bool))
-    f = np.zeros(dataset.n_observations)
-    f1 = np.zeros((dataset.n_observations, count))
-    predictions(steps, psi, plain, np.zeros((n, 0)), f, f1)
+    f = np.zeros(size)
+    f1 = np.zeros((size, count))
+    predictions(steps, psi, plain, np.zeros((steps.first.size - 1, 0)), f, f1)
     return f, f1
 
 
@@ -160,6 +202,11 @@ class Problem:
     threads : int
         Threads that share the subjects; results are the same to the bit for any number.
 
+    Attributes
+    ----------
+    loading : float
+        Seconds that the set-up waited for kernels.
+
     Raises
     ------
     ModelError, DataError
@@ -189,6 +236,7 @@ class Problem:
         occasions = int(self.occasion.max()) if self.occasion is not None else 0
         self.packing = Packing(model, occasions)
         self.effects = self.packing.effects
+        self.loading = load_events(dataset, self.structure)
         self.steps = compile_records(dataset, self.structure)
         self.rows = self._make_rows()
         self.varies = has_occasions or self._covariates_vary()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +15,11 @@ from numpy.typing import NDArray
 from pkmodel.diagnostics.individuals import effect_label, individuals_table
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
-from pkmodel.errors import FitError
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
+from pkmodel.output_folder import replace_folder
 from pkmodel.problem import Problem
 from pkmodel.status import Status
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 NORMAL_QUANTILE = 1.959963984540054
-FILES = ("fit.json", "individuals.csv", "predictions.csv", "trace.csv", "fit.nc")
 
 
 def _number(value: float | None) -> float | None:
@@ -161,9 +158,17 @@ class Fit:
 
     @property
     def trace(self) -> pd.DataFrame:
-        """Every evaluation of the search; the first steps are those of FOCE-I for every method."""
+        """Every evaluation of the search, then that of the estimates, which the summary reports.
+
+        The first steps are those of FOCE-I for every method. The last row has the modes searched
+        from zero, after the last steps with the true Hessian.
+        """
         columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
-        return pd.DataFrame(self.estimate.trace, columns=columns)
+        start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
+        final = self.estimate.final
+        norm = float(np.linalg.norm(final.gradient))
+        last = (start, number + 1, self.method, final.objective, norm)
+        return pd.DataFrame([*self.estimate.trace, last], columns=columns)
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
@@ -420,39 +425,13 @@ class Fit:
             Where the folder cannot take the files.
         """
         folder = Path(folder)
-        check_output_folder(folder)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fit-") as name:
-                new = Path(name) / "new"
-                new.mkdir()
-                text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-                (new / "fit.json").write_text(text + "\n", encoding="utf-8")
-                self.individuals.to_csv(new / "individuals.csv", index=False)
-                self.predictions.to_csv(new / "predictions.csv", index=False)
-                self.trace.to_csv(new / "trace.csv", index=False)
-                self.to_datatree().to_netcdf(new / "fit.nc", engine="h5netcdf")
-                if folder.exists():
-                    shutil.move(str(folder), str(Path(name) / "old"))
-                shutil.move(str(new), str(folder))
-        except OSError as error:
-            raise FitError(f"cannot write the fit to {folder}: {error}") from error
+        replace_folder(folder, self._write)
         return folder
 
-
-def check_output_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a former fit.
-
-    Raises
-    ------
-    FitError
-    """
-    if folder.exists() and not folder.is_dir():
-        raise FitError(f"{folder} is a file; name a folder for the fit")
-    if folder.is_dir():
-        foreign = sorted(p.name for p in folder.iterdir() if p.name not in FILES)
-        if foreign:
-            raise FitError(
-                f"{folder} holds files that are no fit's ({', '.join(foreign[:5])}); nothing was "
-                "written: name another folder"
-            )
+    def _write(self, folder: Path) -> None:
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
+        self.individuals.to_csv(folder / "individuals.csv", index=False)
+        self.predictions.to_csv(folder / "predictions.csv", index=False)
+        self.trace.to_csv(folder / "trace.csv", index=False)
+        self.to_datatree().to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -100,12 +100,15 @@ def _model(document: Document) -> str:
 
 
 def _counts(document: Document) -> str:
-    text = f"{document['n_subjects']} subjects, {document['n_observations']} observations"
+    subjects = _counted(document["n_subjects"], "subject")
+    text = f"{subjects}, {_counted(document['n_observations'], 'observation')}"
     if document["n_censored"]:
         text += f" ({document['n_censored']} censored, {document['censoring'].upper()})"
     excluded = document["excluded"]
     if excluded:
-        text += "; left out: " + ", ".join(f"{n} rows {why}" for why, n in excluded.items())
+        text += "; left out: " + ", ".join(
+            f"{_counted(n, 'row')} {why}" for why, n in excluded.items()
+        )
     return text
 
 
@@ -186,7 +189,7 @@ def _modes(document: Document) -> Check:
 def _starts(document: Document) -> Check:
     starts, agree = document["starts"], document["starts_agree"]
     if len(starts) < 2:
-        return Check("starts", "-", "one start only; [fit] starts = 5 shows whether others agree")
+        return Check("starts", "-", "one start only; fit.starts = 5 shows whether others agree")
     reached = [s["objective"] for s in starts if s["objective"] is not None]
     finding = f"{agree} of {len(starts)} agree"
     if reached:
@@ -302,10 +305,12 @@ def _warnings(document: Document) -> RenderableType:
 
 def _times(document: Document) -> str:
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items())
-    threads = document["threads"]
-    return (
-        f"seconds: {seconds}; {threads} thread{'s' if threads > 1 else ''}, seed {document['seed']}"
-    )
+    threads = _counted(document["threads"], "thread")
+    return f"seconds: {seconds}; {threads}, seed {document['seed']}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _listed(names: list[str]) -> str:

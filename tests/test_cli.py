@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +15,16 @@ import pytest
 from click.testing import CliRunner
 
 from pkmodel.cli import main
+from pkmodel.fitting import COMPILING
+from pkmodel.output_folder import FILES
 from pkmodel.problem import Problem
-from pkmodel.result import FILES
 from pkmodel.shipped import shipped_data, shipped_fits
 
 PHENOBARBITAL = shipped_fits()["phenobarbital"]
 NONMEM_MINIMUM = 586.2760562852096  # NONMEM 7.5.1, pharmpy 435dd66, example_models/pheno.ext
+
+
+RUN = "from pkmodel.cli import main; main()"
 
 
 def _run(*arguments):
@@ -53,7 +61,7 @@ def test_fit_reaches_the_minimum_and_says_so(phenobarbital):
     assert result.exit_code == 0, result.output
     assert "CONVERGED" in result.stdout
     assert str(out) in result.stdout.replace("\n", "")
-    assert result.stderr == ""
+    assert result.stderr in ("", f"{COMPILING}\n")
     document = json.loads((out / "fit.json").read_text())
     assert document["status"] == "converged"
     assert document["objective"] <= NONMEM_MINIMUM + 1e-3
@@ -87,11 +95,15 @@ def test_options_reach_the_fit(tmp_path):
 
 
 def test_a_former_run_is_replaced(tmp_path):
-    for method in ("fo", "focei"):
-        assert (
-            _run("evaluate", PHENOBARBITAL, "--method", method, "--out", tmp_path / "o").exit_code
-            == 0
-        )
+    runs = [
+        _run("evaluate", PHENOBARBITAL, "--method", method, "--out", tmp_path / "o")
+        for method in ("fo", "focei")
+    ]
+    assert [run.exit_code for run in runs] == [0, 0]
+    assert "replaces" not in runs[0].stdout
+    assert re.search(
+        r"replaces the fit 'Phenobarbital in newborn infants' of \d{4}-\d\d-\d\d", runs[1].stdout
+    )
     assert json.loads((tmp_path / "o" / "fit.json").read_text())["method"] == "focei"
 
 
@@ -265,7 +277,6 @@ def test_bad_input_exits_2_with_one_message_and_writes_nothing(
         ("fit", PHENOBARBITAL, "--threads", "0"),
         ("fit", PHENOBARBITAL, "--seed", "-1"),
         ("fit", PHENOBARBITAL, "--method", "saem"),
-        ("evaluate", PHENOBARBITAL),
         ("unknown",),
     ],
     ids=str,
@@ -285,10 +296,103 @@ def test_foreign_files_are_not_overwritten(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_file_is_no_output_folder(tmp_path):
-    (tmp_path / "o").write_text("")
-    assert _run("fit", PHENOBARBITAL, "--out", tmp_path / "o").exit_code == 2
-    assert _run("fit", PHENOBARBITAL, "--out", tmp_path / "o" / "deeper").exit_code == 2
+@pytest.fixture
+def no_fit(monkeypatch):
+    """Let no evaluation happen."""
+
+    def refuse(self, *arguments, **options):
+        raise AssertionError("a fit was begun")
+
+    monkeypatch.setattr(Problem, "evaluate", refuse)
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate"])
+@pytest.mark.parametrize("below", ["", "deeper", "deeper/still"])
+def test_a_file_on_the_way_to_the_output_folder_is_named_before_the_fit(
+    command, below, tmp_path, no_fit
+):
+    (tmp_path / "afile").write_text("")
+    result = _run(command, PHENOBARBITAL, "--out", tmp_path / "afile" / below)
+    assert result.exit_code == 2, result.output
+    assert f"{tmp_path / 'afile'} is a file" in result.stderr
+    assert ".fit-" not in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["afile"]
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate"])
+def test_a_place_that_takes_no_folder_is_named_before_the_fit(
+    command, tmp_path, monkeypatch, no_fit
+):
+    make = os.mkdir
+
+    def refuse(path, *arguments, **options):
+        if Path(path).parent == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    result = _run(command, PHENOBARBITAL, "--out", tmp_path / "new" / "o")
+    assert result.exit_code == 2, result.output
+    assert f"no folder can be made in {tmp_path} (Permission denied)" in result.stderr
+    assert ".fit-" not in result.stderr
+
+
+def test_a_name_too_long_for_a_folder_is_refused_before_the_fit(tmp_path, no_fit):
+    result = _run("fit", PHENOBARBITAL, "--out", tmp_path / ("o" * 300))
+    assert result.exit_code == 2, result.output
+    assert "too long" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fit_that_cannot_be_written_after_all_is_shown_and_the_former_one_kept(
+    tmp_path, monkeypatch
+):
+    assert _run("evaluate", PHENOBARBITAL, "--out", tmp_path / "o").exit_code == 0
+    before = (tmp_path / "o" / "fit.json").read_text()
+
+    def full(self, *arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    result = _run("evaluate", PHENOBARBITAL, "--method", "fo", "--out", tmp_path / "o")
+    assert result.exit_code == 2, result.output
+    assert "EVALUATED" in result.stdout
+    assert "written to" not in result.stdout
+    assert "No space left" in result.stderr
+    assert ".fit-" not in result.stderr
+    assert (tmp_path / "o" / "fit.json").read_text() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["o"]
+
+
+def test_evaluate_writes_only_on_request(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = _run("evaluate", "phenobarbital")
+    assert result.exit_code == 0, result.output
+    assert "nothing written" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_trace_ends_at_what_the_summary_reports(phenobarbital):
+    _, out = phenobarbital
+    document = json.loads((out / "fit.json").read_text())
+    last = pd.read_csv(out / "trace.csv").iloc[-1]
+    assert last["likelihood"] == document["method"]
+    assert last["objective"] == pytest.approx(document["objective"], rel=1e-15)
+    assert last["gradient_norm"] == pytest.approx(document["gradient_norm"], rel=1e-12)
+
+
+def test_the_first_compilation_is_announced_and_does_not_count_as_reading(tmp_path):
+    # Compilation takes tens of seconds, reading 744 rows hundredths of one.
+    environment = {**os.environ, "PKMODEL_CACHE": str(tmp_path / "cache")}
+    seconds = []
+    for expected in (f"{COMPILING}\n", ""):
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, "evaluate", PHENOBARBITAL, "--out", tmp_path / "o"],
+            env=environment, capture_output=True, text=True, check=True, timeout=300,
+        )  # fmt: skip
+        assert done.stderr == expected
+        seconds.append(json.loads((tmp_path / "o" / "fit.json").read_text())["seconds"])
+    assert seconds[0]["read"] < 0.2 * seconds[0]["compile"]
 
 
 def test_every_command_stands_in_the_readme():

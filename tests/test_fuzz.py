@@ -22,7 +22,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pkmodel.cli import main
-from pkmodel.result import FILES
+from pkmodel.output_folder import FILES
 
 pytestmark = pytest.mark.slow
 

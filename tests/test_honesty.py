@@ -85,3 +85,10 @@ def test_bic_counts_the_rows_that_the_likelihood_uses() -> None:
     assert 0 < used < fit.n_observations
     size = fit.problem.packing.size
     assert fit.bic == pytest.approx(fit.minus2ll + size * np.log(used), abs=1e-9)
+
+
+def test_progress_says_which_start_of_how_many() -> None:
+    lines: list[str] = []
+    pk.fit(model(), data(12), starts=2, covariance=False, progress=lines.append)
+    assert any(text.startswith("start 1 of 2, evaluation 1: objective") for text in lines)
+    assert any(text.startswith("start 2 of 2") for text in lines)

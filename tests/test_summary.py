@@ -15,7 +15,7 @@ objective 586.276   -2LL 871.147   AIC 885.15   BIC 906.45
 
 minimum          [ ok ]  21 evaluations, gradient norm 1.3e-05, 2.1e-09 left to gain
 modes            [ ok ]  found for every subject; searched anew from zero: objective +0
-starts           [ -  ]  one start only; [fit] starts = 5 shows whether others agree
+starts           [ -  ]  one start only; fit.starts = 5 shows whether others agree
 boundary         [ ok ]  no parameter at a bound, no variance at zero
 standard errors  [ ok ]  sandwich of R and S, condition number 3.71
 shrinkage        [look]  CL 43 %, V 12 %, residual 27 %
@@ -147,3 +147,8 @@ def test_brackets_in_a_title_are_text():
 def test_a_normal_effect_is_said_as_a_deviation():
     text = summary_text(fit_document(distribution={"CL": "normal", "V": "lognormal"}))
     assert "SD 0.1713" in text
+
+
+def test_one_is_said_in_the_singular():
+    text = summary_text(fit_document(n_subjects=1, n_observations=1, excluded={"MDV = 1": 1}))
+    assert "1 subject, 1 observation; left out: 1 row MDV = 1" in text

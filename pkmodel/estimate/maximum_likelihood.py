@@ -16,6 +16,7 @@ from pkmodel.packing import pack_factor
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
+Progress = Callable[[int, int, float], None]
 Step = tuple[int, int, str, float, float]
 
 PROMISED_DECREASE = 1e-7
@@ -82,7 +83,7 @@ class Estimate:
 class _Walk:
     """Evaluations of one fit: warm modes, the trace, and the best point so far."""
 
-    def __init__(self, problem: Problem, progress: Callable[[int, float], None] | None) -> None:
+    def __init__(self, problem: Problem, progress: Progress | None) -> None:
         self.problem = problem
         self.progress = progress
         self.trace: list[Step] = []
@@ -113,7 +114,7 @@ class _Walk:
             self.modes = evaluation.terms.eta
             self.near = x
         if self.progress is not None:
-            self.progress(len(self.trace), value)
+            self.progress(self.start, len(self.trace), value)
         return evaluation
 
     def __call__(self, x: Vector) -> Point:
@@ -216,16 +217,14 @@ def revive(problem: Problem, minimum: Minimum) -> Vector | None:
     return None if np.array_equal(moved, x) else moved
 
 
-def maximise(
-    problem: Problem, progress: Callable[[int, float], None] | None = None
-) -> Estimate | None:
+def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | None:
     """Search the population parameters of the smallest objective.
 
     Parameters
     ----------
     problem : Problem
     progress : callable, optional
-        Told the number of evaluations and the objective after each.
+        Told the start, the number of evaluations and the objective after each.
 
     Returns
     -------
