@@ -178,7 +178,7 @@ class Evaluation:
     Attributes
     ----------
     objective : float
-        NONMEM's scale; infinite where a subject's model is not defined.
+        NONMEM's scale; infinite where a subject's model, or a derivative, is not defined.
     gradient : array (size,)
     by_subject : array (subjects, size)
         Gradient of each subject's objective.
@@ -526,9 +526,10 @@ class Problem:
             by_theta = np.einsum("np,npt->nt", by_psi, jacobian)
         by_subject = self.packing.pull_back(x, by_theta, terms.by_factor, terms.by_sigma)
         objective = float(np.sum(terms.objective))
-        if not np.isfinite(objective):
+        gradient = np.sum(by_subject, axis=0)
+        if not np.isfinite(objective) or not np.all(np.isfinite(gradient)):
             objective = np.inf
-        return Evaluation(objective, np.sum(by_subject, axis=0), by_subject, terms)
+        return Evaluation(objective, gradient, by_subject, terms)
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""
