@@ -113,6 +113,8 @@ def covariance(problem: Problem, x: Vector, final: Evaluation, wanted: str) -> C
     names = problem.packing.names
     size = problem.packing.size
     second = hessian(problem, x, final)
+    if not np.all(np.isfinite(second)):
+        return _unknown(second)
     boundary = at_boundary(problem, x)
     inside = [k for k in range(size) if names[k] not in boundary]
     kept = np.ix_(inside, inside)
@@ -149,6 +151,13 @@ def covariance(problem: Problem, x: Vector, final: Evaluation, wanted: str) -> C
         flat=tuple(_describe(direction, labels) for direction in flat),
         hessian=second,
     )
+
+
+def _unknown(second: Vector) -> Covariance:
+    """Tell that there is no covariance: beside the estimates the likelihood is not defined."""
+    nothing = np.full(second.shape, np.nan)
+    where = ("of any parameter: beside these values the likelihood is not defined",)
+    return Covariance(nothing, nothing, "none", float("nan"), (), where, np.zeros(second.shape))
 
 
 def _condition(matrix: Vector) -> float:

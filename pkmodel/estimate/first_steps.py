@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.estimate.pooled import pooled_start
+from pkmodel.estimate.pooled import pooled_start, typical_misfit
 from pkmodel.packing import pack_factor
 from pkmodel.problem import Evaluation, Problem
 
@@ -39,8 +39,8 @@ FARTHEST = 2.0
 
 LARGEST_EXPONENT_STEP = 0.3
 
-OUT_OF_REACH = 2.0
-"""A start is far where the linearised effects of the median subject are larger than this."""
+OUT_OF_REACH = float(np.log(4.0))
+"""A start is far where half of the typical predictions are off by more, in logarithms."""
 
 
 def approach(
@@ -97,10 +97,7 @@ def come_near(problem: Problem, x: Vector) -> Vector:
     -------
     array (size,)
     """
-    linear = problem.with_method("fo").evaluate(x)
-    reach = np.max(np.abs(linear.terms.eta), axis=1, initial=0.0)
-    is_within = np.isfinite(linear.objective) and np.median(reach) <= OUT_OF_REACH
-    return x if is_within else pooled_start(problem, x)
+    return x if typical_misfit(problem, x) <= OUT_OF_REACH else pooled_start(problem, x)
 
 
 def em_step(problem: Problem, x: Vector, point: Evaluation) -> Vector:

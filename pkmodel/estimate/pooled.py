@@ -40,6 +40,12 @@ def _size(misfit: Vector) -> float:
     return total if np.isfinite(total) else np.inf
 
 
+def typical_misfit(problem: Problem, x: Vector) -> float:
+    """Median over the rows that count of |log f - log y| at eta = 0."""
+    misfit, _ = _misfit(problem, x)
+    return float(np.median(np.abs(misfit))) if misfit.size else 0.0
+
+
 def pooled_start(problem: Problem, x: Vector) -> Vector:
     """Move the thetas of a packed start by damped least squares on the log scale.
 
