@@ -33,7 +33,8 @@ from pkmodel.estimate.maximum_likelihood import (
 )
 from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model, Options
-from pkmodel.problem import TIGHT, Problem, is_cold
+from pkmodel.prediction import is_cold
+from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 

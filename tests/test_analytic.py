@@ -17,7 +17,7 @@ import pytest
 
 import reference_cases
 from pkmodel.dataset import read_dataset
-from pkmodel.problem import predict
+from pkmodel.prediction import predict
 
 HERE = Path(__file__).parent / "reference"
 OUT_OF_SCOPE = ("E04", "E05", "D01", "D02", "C01", "C02")

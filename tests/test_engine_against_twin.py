@@ -16,7 +16,7 @@ import pkmodel as pk
 import twin_likelihood
 from histories import as_frame, random_history
 from pkmodel.dataset import read_dataset
-from pkmodel.problem import predict
+from pkmodel.prediction import predict
 from twin import step
 
 CLEARANCE, VOLUME, ABSORPTION = 1.3, 17.0, 0.9

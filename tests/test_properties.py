@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pkmodel.dataset import read_dataset
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
-from pkmodel.problem import Problem, predict
+from pkmodel.prediction import predict
+from pkmodel.problem import Problem
 from simulation import INFUSION, ORAL, make_design, simulate, walk
 
 settings.register_profile(
