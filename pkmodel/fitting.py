@@ -327,7 +327,7 @@ def _warnings(
             "no subject has more than one observation: residual error and variances between "
             "subjects cannot be told apart; fix one of them"
         )
-    if abs(estimate.cold_gap) > 1e-4:
+    if abs(estimate.cold_gap) > 1e-4 and not failed.size:
         out.append(
             f"with modes searched from zero the objective differs by {estimate.cold_gap:+.4g} from "
             "the search's: some subjects have several modes"
@@ -349,8 +349,8 @@ def _errors_from_elsewhere(problem: Problem, uncertainty: Covariance) -> list[st
     wanted, source = problem.options.covariance, uncertainty.source
     if wanted != source and source == "r":
         return [
-            f"the {problem.n_subjects} subjects' gradients do not span {problem.packing.size} "
-            "parameters, so that S is singular: standard errors are from R"
+            f"S is singular, as one gradient per subject ({problem.n_subjects}) does not span "
+            f"{problem.packing.size} parameters: standard errors are from R"
         ]
     if wanted != source:
         return ["R is not positive definite: standard errors are from S"]
