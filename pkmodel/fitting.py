@@ -352,6 +352,8 @@ def _errors_from_elsewhere(problem: Problem, uncertainty: Covariance) -> list[st
             f"S is singular, as one gradient per subject ({problem.n_subjects}) does not span "
             f"{problem.packing.size} parameters: standard errors are from R"
         ]
+    if source == "none":
+        return ["no standard errors: the second derivatives of the objective are not defined here"]
     if wanted != source:
         return ["R is not positive definite: standard errors are from S"]
     if uncertainty.flat:

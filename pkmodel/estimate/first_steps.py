@@ -69,9 +69,9 @@ def approach(
     """
     little = max(1.0, 0.01 * problem.dataset.n_observations)
     point = first
-    share = 1.0
+    step, share = em_step(problem, x, point) - x, 1.0
     for _ in range(min(MOST_EVALUATIONS, budget)):
-        target = x + share * (em_step(problem, x, point) - x)
+        target = x + share * step
         trial = evaluate(target)
         if not trial.objective < point.objective:
             share *= 0.5
@@ -79,9 +79,10 @@ def approach(
                 break
             continue
         gain = point.objective - trial.objective
-        x, point, share = target, trial, 1.0
+        x, point = target, trial
         if gain < little:
             break
+        step, share = em_step(problem, x, point) - x, 1.0
     return x, point
 
 
