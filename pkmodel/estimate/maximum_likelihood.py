@@ -156,8 +156,11 @@ def _one_start(walk: _Walk, number: int) -> Minimum | None:
     walk.begin(number)
     limit = walk.problem.options.max_evaluations
     minimum = _search(walk, scattered(walk.problem, number), WIDE, limit // 2)
-    if minimum is None:
-        return None
+    return None if minimum is None else _doubted(walk, minimum, limit)
+
+
+def _doubted(walk: _Walk, minimum: Minimum, limit: int) -> Minimum:
+    """Search again from elsewhere where an end is doubtful; return the better one."""
     for other in (revive, exchanged):
         moved = other(walk.problem, minimum)
         if moved is None or walk.count >= limit:
@@ -251,7 +254,38 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
     if not minima:
         return None
     best = min(minima, key=lambda m: m.point.value)
-    final = problem.evaluate(best.point.x, tolerance=TIGHT)
+    return _estimate(walk, best, tuple(starts))
+
+
+def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
+    """Search on from a point near an optimum, as that of a neighbouring model: no first steps.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+        Packed parameters.
+    eta : array (subjects, effects)
+        Modes near those at `x`.
+
+    Returns
+    -------
+    Estimate or None
+        None where the likelihood is not defined at `x`.
+    """
+    walk = _Walk(problem, None)
+    walk.modes = eta
+    point = walk(x)
+    if not np.isfinite(point.value):
+        return None
+    limit = problem.options.max_evaluations
+    minimum = _doubted(walk, _descend(walk, point, limit), limit)
+    return _estimate(walk, minimum, (Start(minimum.point.value, minimum.ending, walk.count),))
+
+
+def _estimate(walk: _Walk, best: Minimum, starts: tuple[Start, ...]) -> Estimate:
+    """Evaluate the best point again with modes from zero."""
+    final = walk.problem.evaluate(best.point.x, tolerance=TIGHT)
     return Estimate(
         x=best.point.x,
         final=final,
@@ -259,7 +293,7 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
         decrease=best.decrease,
         cold_gap=final.objective - best.point.value,
         evaluations=len(walk.trace),
-        starts=tuple(starts),
+        starts=starts,
         trace=walk.trace,
     )
 
