@@ -17,6 +17,8 @@ from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.exposure.model_based import exposure_table, period_table
+from pkmodel.grouping import Subjects
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
@@ -45,6 +47,8 @@ class Fit:
     title : str
     problem : Problem
         The model and data that were fitted.
+    subjects : Subjects
+        Age group, body surface and weight of each, as ``[groups]`` declares them.
     estimate : Estimate
         The best point and the way to it.
     covariance : Covariance or None
@@ -55,6 +59,7 @@ class Fit:
 
     title: str
     problem: Problem = field(repr=False)
+    subjects: Subjects = field(repr=False)
     estimate: Estimate = field(repr=False)
     covariance: Covariance | None = field(repr=False)
     status: Status
@@ -148,8 +153,20 @@ class Fit:
 
     @cached_property
     def individuals(self) -> pd.DataFrame:
-        """One row per subject: modes, parameters, objective, covariates."""
-        return individuals_table(self.problem, self.estimate.x, self.estimate.final)
+        """One row per subject: modes, parameters, objective, group and exposure, covariates."""
+        exposure = self.exposure
+        more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}
+        return individuals_table(self.problem, self.estimate.x, self.estimate.final, more)
+
+    @cached_property
+    def exposure(self) -> pd.DataFrame:
+        """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`."""
+        return exposure_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+
+    @property
+    def exposure_by_period(self) -> pd.DataFrame:
+        """One row per constant-rate period of each subject: its rate and Css."""
+        return period_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -309,6 +326,8 @@ class Fit:
                 "amount": self.problem.dataset.units.amount,
                 "concentration": self.problem.dataset.units.concentration,
             },
+            "virtual": self.subjects.is_virtual,
+            "groups": self._groups(),
             "status": str(self.status),
             "advice": self.advice,
             "converged": self.converged,
@@ -350,6 +369,19 @@ class Fit:
             "decrease_left": _number(self.estimate.decrease),
             "cold_gap": _number(self.estimate.cold_gap),
             "seconds": dict(self.seconds),
+        }
+
+    def _groups(self) -> dict[str, Any] | None:
+        groups = self.subjects.groups
+        if groups is None:
+            return None
+        counts = np.bincount(groups.code, minlength=len(groups.names))
+        return {
+            "title": groups.title,
+            "names": list(groups.names),
+            "counts": [int(n) for n in counts],
+            "source": groups.source,
+            "bsa_source": self.subjects.bsa_source or None,
         }
 
     def to_datatree(self) -> xarray.DataTree:
@@ -408,7 +440,9 @@ class Fit:
         return tree
 
     def save(self, folder: str | Path) -> Path:
-        """Write fit.json, individuals.csv, predictions.csv, trace.csv and fit.nc, all or nothing.
+        """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
+
+        All or nothing.
 
         Parameters
         ----------
@@ -432,6 +466,7 @@ class Fit:
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
         (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
         self.individuals.to_csv(folder / "individuals.csv", index=False)
+        self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
         self.to_datatree().to_netcdf(folder / "fit.nc", engine="h5netcdf")
