@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.individuals import effect_label, individuals_table
+from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
 from pkmodel.estimate.covariance import Covariance
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import xarray
 
 Vector = NDArray[np.float64]
-
-NORMAL_QUANTILE = 1.959963984540054
 
 
 def _number(value: float | None) -> float | None:
@@ -197,80 +196,15 @@ class Fit:
             rse (%), lower and upper (95 %, formed on the unconstrained scale), init, fixed, note.
         """
         rows = {
-            name: {**entry, "note": entry.get("note", "")}
-            for kind in ("theta", "omega", "occasion", "sigma")
-            for name, entry in self._entries(kind).items()
+            f"{kind} {name}": vars(entry)
+            for kind in KINDS
+            for name, entry in self._parameters[kind].items()
         }
-        table = pd.DataFrame.from_dict(rows, orient="index")
-        columns = ["estimate", "se", "rse", "lower", "upper", "init", "fixed", "note"]
-        return table[columns]
+        return pd.DataFrame.from_dict(rows, orient="index")
 
-    def _errors(self) -> dict[str, tuple[float, float, float]]:
-        """Compute standard error and 95 % interval of each free parameter on its own scale."""
-        packing = self.problem.packing
-        missing = (float("nan"),) * 3
-        if self.covariance is None:
-            return dict.fromkeys(packing.names, missing)
-        x = self.estimate.x
-        natural = packing.natural(x)
-        with np.errstate(invalid="ignore"):
-            se = np.sqrt(np.diag(self.covariance.natural))
-            width = NORMAL_QUANTILE * np.sqrt(np.diag(self.covariance.packed))
-        out = {}
-        for k, name in enumerate(packing.names):
-            if name.startswith(("theta", "sigma")):
-                ends = []
-                for sign in (-1.0, 1.0):
-                    moved = x.copy()
-                    moved[k] += sign * width[k]
-                    ends.append(
-                        float(packing.natural(moved)[k]) if np.isfinite(width[k]) else np.nan
-                    )
-                low, high = ends
-            elif "," in name:
-                low = natural[k] - NORMAL_QUANTILE * se[k]
-                high = natural[k] + NORMAL_QUANTILE * se[k]
-            else:
-                factor = np.exp(NORMAL_QUANTILE * se[k] / natural[k])
-                low, high = natural[k] / factor, natural[k] * factor
-            out[name] = (float(se[k]), float(low), float(high))
-        return out
-
-    def _entries(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Parameters of one kind by full name, free and fixed."""
-        errors = self._errors()
-        final = self.final_model
-        pairs: list[tuple[str, float, float, bool]] = []
-        if kind == "theta":
-            for before, after in zip(self.model.theta, final.theta, strict=True):
-                pairs.append((f"theta {before.name}", before.init, after.init, before.fixed))
-        elif kind == "sigma":
-            for s, after_s in zip(self.model.residual.sigmas, final.residual.sigmas, strict=True):
-                pairs.append((f"sigma {s.name}", s.init, after_s.init, s.fixed))
-        else:
-            for block, after_block in zip(self.model.omega, final.omega, strict=True):
-                if block.occasion != (kind == "occasion"):
-                    continue
-                for i, p in enumerate(block.parameters):
-                    for j, q in enumerate(block.parameters[: i + 1]):
-                        name = f"{kind} {p}" if i == j else f"{kind} {q},{p}"
-                        value = after_block.matrix[i][j]
-                        pairs.append((name, block.matrix[i][j], value, block.fixed))
-        boundary = self.covariance.boundary if self.covariance else ()
-        entries = {}
-        for name, init, value, fixed in pairs:
-            se, low, high = errors.get(name, (float("nan"),) * 3)
-            entries[name] = {
-                "estimate": float(value),
-                "se": se,
-                "rse": 100.0 * se / abs(value) if value else float("nan"),
-                "lower": low,
-                "upper": high,
-                "init": float(init),
-                "fixed": fixed,
-                "note": "at a boundary" if name in boundary else "",
-            }
-        return entries
+    @cached_property
+    def _parameters(self) -> dict[str, dict[str, Parameter]]:
+        return parameters(self.problem, self.estimate.x, self.covariance)
 
     @property
     def shrinkage(self) -> dict[str, Any]:
@@ -293,13 +227,12 @@ class Fit:
         from pkmodel import __version__
 
         def block(kind: str) -> dict[str, dict[str, Any]]:
-            entries = self._entries(kind)
             return {
-                name.split(" ", 1)[1]: {
+                name: {
                     key: _number(value) if isinstance(value, float) else value
-                    for key, value in entry.items()
+                    for key, value in vars(entry).items()
                 }
-                for name, entry in entries.items()
+                for name, entry in self._parameters[kind].items()
             }
 
         shrinkage = self.shrinkage
