@@ -136,13 +136,14 @@ class Dataset:
         """Number of dose rows."""
         return int(np.count_nonzero(self.is_dose))
 
-    def check_covariates(self, names: Iterable[str]) -> None:
+    def check_covariates(self, names: Iterable[str], *, user: str = "a formula") -> None:
         """Check that columns exist and have a value on every row.
 
         Parameters
         ----------
         names : iterable of str
-            Covariates that formulas use.
+        user : str
+            What uses them, for messages.
 
         Raises
         ------
@@ -160,13 +161,14 @@ class Dataset:
                 )
             elif name not in self.covariates:
                 known = suggest(name, self.covariates, "covariates of the data")
-                problems.append(Problem(f"the data have no covariate {name}; {known}"))
+                message = f"the data have no covariate {name}, which {user} uses; {known}"
+                problems.append(Problem(message))
             else:
-                problems += self._missing_values(name)
+                problems += self._missing_values(name, user)
         if problems:
             raise DataError(problems, self.source)
 
-    def _missing_values(self, name: str) -> list[Problem]:
+    def _missing_values(self, name: str, user: str) -> list[Problem]:
         missing = np.flatnonzero(np.isnan(self.covariates[name]))
         if not missing.size:
             return []
@@ -175,7 +177,7 @@ class Dataset:
             f" and {len(subjects) - 10} more" if len(subjects) > 10 else ""
         )
         message = (
-            f"{name} is used by a formula and missing on {missing.size} "
+            f"{name} is used by {user} and missing on {missing.size} "
             f"row{'s' if missing.size > 1 else ''} ({listed(self.row[missing])}); every row of a "
             "subject needs it, doses too: fill it in, or leave the rows out with where"
         )

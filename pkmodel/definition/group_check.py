@@ -20,6 +20,8 @@ def group_problems(table: GroupsSection | None) -> list[Problem]:
         problems.append(Problem(message, "[groups]"))
     if table.cuts is not None:
         problems += _cut_problems(table.cuts)
+    if table.weight is not None and table.bsa is not None and table.bsa.weight is not None:
+        problems.append(Problem("bsa names a weight already", "[groups] weight"))
     if table.bsa is not None:
         problems += [Problem(message, "[groups] bsa") for message in _bsa_faults(table.bsa)]
     return problems

@@ -156,6 +156,7 @@ class GroupsSection(Section):
         "half-open ranges, such as { infant = [0, 2], child = [2, 7] }"
     )
     bsa: BsaSection | None = _expects(BsaSection.expected)
+    weight: str | None = _expects("the column of body weight in kg, where bsa names none")
 
 
 class FitSection(Section):
