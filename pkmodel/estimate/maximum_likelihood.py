@@ -129,9 +129,8 @@ class _Walk:
         return point
 
 
-def scattered(problem: Problem, number: int) -> Vector:
-    """Return packed start `number`: 0 is the initial value, the rest are scattered about it."""
-    x = problem.packing.initial()
+def scattered(problem: Problem, x: Vector, number: int) -> Vector:
+    """Return packed start `number`: 0 is `x`, the rest are scattered about it."""
     if number == 0:
         return x
     rng = np.random.default_rng([problem.options.seed, number])
@@ -151,11 +150,11 @@ def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
         yield moved
 
 
-def _one_start(walk: _Walk, number: int) -> Minimum | None:
-    """Run one start, and again from elsewhere where its end is doubtful; None if undefined."""
+def _one_start(walk: _Walk, x: Vector, number: int) -> Minimum | None:
+    """Run one start about `x`, and again from elsewhere where its end is doubtful; None if undefined."""
     walk.begin(number)
     limit = walk.problem.options.max_evaluations
-    minimum = _search(walk, scattered(walk.problem, number), WIDE, limit // 2)
+    minimum = _search(walk, scattered(walk.problem, x, number), WIDE, limit // 2)
     return None if minimum is None else _doubted(walk, minimum, limit)
 
 
@@ -220,7 +219,9 @@ def revive(problem: Problem, minimum: Minimum) -> Vector | None:
     return None if np.array_equal(moved, x) else moved
 
 
-def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | None:
+def maximise(
+    problem: Problem, progress: Progress | None = None, *, start: Vector | None = None
+) -> Estimate | None:
     """Search the population parameters of the smallest objective.
 
     Parameters
@@ -228,6 +229,8 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
     problem : Problem
     progress : callable, optional
         Told the start, the number of evaluations and the objective after each.
+    start : array (size,), optional
+        Packed parameters to begin with, instead of the model's initial values.
 
     Returns
     -------
@@ -236,11 +239,12 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
         keyboard the best point so far, with ``ending == "interrupted"``.
     """
     walk = _Walk(problem, progress)
+    x = problem.packing.initial() if start is None else start
     minima: list[Minimum] = []
     starts: list[Start] = []
     try:
         for number in range(problem.options.starts):
-            minimum = _one_start(walk, number)
+            minimum = _one_start(walk, x, number)
             if minimum is None:
                 starts.append(Start(np.inf, "undefined", walk.count))
                 continue
