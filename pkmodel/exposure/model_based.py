@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from scipy.stats import norm
 
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
+from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from pkmodel.grouping import Subjects
 from pkmodel.kernels.mode import FOUND
 from pkmodel.problem import Evaluation, Problem
