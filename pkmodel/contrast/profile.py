@@ -7,6 +7,7 @@ each from its neighbours' optimum, find the ends. All values here are logarithms
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ CLOSE = 1e-4
 
 MOST_REFITS = 30
 
+DECIMALS = 12
+"""Of a value: refits at the same value, but for rounding, are one."""
+
 BETTER = 1e-3
 """A refit with a theta held that is better by more than this shows that the free fit was not."""
 
@@ -45,9 +49,10 @@ class BetterFound(Exception):
 
 @dataclass(frozen=True)
 class _Point:
-    """A refit: the value at which the theta is held, the signed root, the other parameters."""
+    """A refit: where the theta is held, deviance and its signed root, the other parameters."""
 
     value: float
+    deviance: float
     root: float
     x: Vector
     eta: Vector
@@ -72,9 +77,9 @@ class Profile:
         self.theta = theta
         self.threshold = threshold
         self._place = problem.packing.names.index(f"theta {theta}")
-        self.estimate = float(best.x[self._place])
+        self.estimate = round(float(best.x[self._place]), DECIMALS)
         x = np.delete(best.x, self._place)
-        self._points = {self.estimate: _Point(self.estimate, 0.0, x, best.final.terms.eta)}
+        self._points = {self.estimate: _Point(self.estimate, 0.0, 0.0, x, best.final.terms.eta)}
 
     def root(self, value: float) -> float:
         """Return the signed root of the deviance at a value: positive below the estimate.
@@ -87,6 +92,10 @@ class Profile:
             It is better than the free fit.
         """
         return self._point(value).root
+
+    def deviance(self, value: float) -> float:
+        """Return what the objective at a value is above its minimum; raises as `root` does."""
+        return self._point(value).deviance
 
     def end(self, side: int, level: float) -> float | None:
         """Find an end of the interval.
@@ -110,6 +119,9 @@ class Profile:
         """
         wanted = -side * self.threshold.quantile(level)
         for _ in range(MOST_REFITS):
+            known = min(self._points.values(), key=lambda p: abs(p.root - wanted))
+            if abs(known.root - wanted) < CLOSE:
+                return known.value
             inner, outer = self._bracket(side, wanted)
             if outer is not None:
                 value = self._between(inner, outer, wanted)
@@ -117,32 +129,32 @@ class Profile:
                 value = self._beyond(inner, side, wanted)
             else:
                 return None
-            if abs(self.root(value) - wanted) < CLOSE:
-                return value
+            self._point(value)
         raise FitError(f"the profile likelihood of {self.theta} has a jump near its interval's end")
 
     def _point(self, value: float) -> _Point:
         """Return the refit at a value, from memory or from its neighbours' optimum."""
+        value = round(value, DECIMALS)
         if value not in self._points:
             near = sorted(self._points.values(), key=lambda p: abs(p.value - value))[:2]
             x = near[0].x
             if len(near) == 2:
                 share = (value - near[0].value) / (near[1].value - near[0].value)
-                x = x + share * (near[1].x - near[0].x)
+                x = x + np.clip(share * (near[1].x - near[0].x), -0.3, 0.3)
             held = {self.theta: float(np.exp(value))}
             found = refit(self.problem, held, x, near[0].eta)
             deviance = found.final.objective - self.best.final.objective
             if deviance < -BETTER:
                 raise BetterFound(np.insert(found.x, self._place, value), found.final.terms.eta)
             root = float(np.sign(self.estimate - value)) * self.threshold.root(deviance)
-            self._points[value] = _Point(value, root, found.x, found.final.terms.eta)
+            self._points[value] = _Point(value, deviance, root, found.x, found.final.terms.eta)
         return self._points[value]
 
     def _bracket(self, side: int, wanted: float) -> tuple[_Point, _Point | None]:
         """Return the last point inside the interval and the first outside, going to one side."""
         points = [p for p in self._points.values() if side * (p.value - self.estimate) >= 0.0]
         points.sort(key=lambda p: side * p.value)
-        for inner, outer in zip(points, points[1:], strict=False):
+        for inner, outer in pairwise(points):
             if abs(outer.root) >= abs(wanted):
                 return inner, outer
         return points[-1], None

@@ -1,4 +1,4 @@
-"""The questions that a model can answer about groups: which parameter carries the ratio of a metric.
+"""What a model can be asked about groups: which parameter carries the ratio of a metric.
 
 A metric is a product of powers of CL and V and of a factor of each subject. Put
 

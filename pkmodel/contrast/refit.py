@@ -32,18 +32,27 @@ def complaint(problem: Problem, estimate: Estimate | None) -> str:
     return ""
 
 
-def whole_fit(problem: Problem) -> Estimate:
-    """Search the optimum from the initial values.
+def whole_fit(problem: Problem, start: Vector | None = None) -> Estimate:
+    """Search the optimum with all first steps.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : array (size,), optional
+        Packed; the initial values if absent.
+
+    Returns
+    -------
+    Estimate
 
     Raises
     ------
     FitError
         It did not settle.
     """
-    estimate = maximise(problem)
+    estimate = maximise(problem, start=start)
     if estimate is not None and complaint(problem, estimate):
-        second = hessian(problem, estimate.x, estimate.final)
-        estimate = polish(problem, estimate, second)
+        estimate = polish(problem, estimate, hessian(problem, estimate.x, estimate.final))
     reason = complaint(problem, estimate)
     if reason or estimate is None:
         raise FitError(reason)

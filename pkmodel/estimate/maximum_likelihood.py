@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -151,7 +151,7 @@ def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
 
 
 def _one_start(walk: _Walk, x: Vector, number: int) -> Minimum | None:
-    """Run one start about `x`, and again from elsewhere where its end is doubtful; None if undefined."""
+    """Run one start about `x`, and again where its end is doubtful; None if undefined."""
     walk.begin(number)
     limit = walk.problem.options.max_evaluations
     minimum = _search(walk, scattered(walk.problem, x, number), WIDE, limit // 2)
@@ -204,19 +204,30 @@ def revive(problem: Problem, minimum: Minimum) -> Vector | None:
     there: it is believed only where the search from a moderate value ends no better. A search
     that did not converge is taken up again with all variances of effects moderate.
     """
-    packing = problem.packing
     x = minimum.point.x
-    boundary = set(at_boundary(problem, x))
-    is_doubtful = minimum.ending is not Ending.CONVERGED
+    names = set(at_boundary(problem, x))
+    if minimum.ending is not Ending.CONVERGED:
+        for part in problem.packing.block_parts:
+            names |= set(problem.packing.names[part])
+    moved = with_moderate_variances(problem, x, names)
+    return None if np.array_equal(moved, x) else moved
+
+
+def with_moderate_variances(problem: Problem, x: Vector, names: Collection[str]) -> Vector:
+    """Return `x` with every block of Omega that holds one of `names` made moderate.
+
+    A residual coefficient of these names goes to its initial value.
+    """
+    packing = problem.packing
     moved = x.copy()
     for block, part in zip(packing.blocks, packing.block_parts, strict=True):
-        if is_doubtful or boundary & set(packing.names[part]):
+        if set(names) & set(packing.names[part]):
             moved[part] = pack_factor(MODERATE * np.eye(len(block.parameters)))
     initial = packing.initial()
     for place in range(packing.sigma_part.start, x.size):
-        if packing.names[place] in boundary:
+        if packing.names[place] in names:
             moved[place] = initial[place]
-    return None if np.array_equal(moved, x) else moved
+    return moved
 
 
 def maximise(
@@ -264,6 +275,8 @@ def maximise(
 def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
     """Search on from a point near an optimum, as that of a neighbouring model: no first steps.
 
+    A variance that has vanished there is moderate at the start, for descent cannot bring it back.
+
     Parameters
     ----------
     problem : Problem
@@ -279,11 +292,16 @@ def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
     """
     walk = _Walk(problem, None)
     walk.modes = eta
-    point = walk(x)
-    if not np.isfinite(point.value):
-        return None
     limit = problem.options.max_evaluations
-    minimum = _doubted(walk, _descend(walk, point, limit), limit)
+    moved = with_moderate_variances(problem, x, at_boundary(problem, x))
+    if not np.array_equal(moved, x):
+        minimum = _search(walk, moved, MODERATE, limit)
+    else:
+        point = walk(x)
+        is_defined = np.isfinite(point.value)
+        minimum = _doubted(walk, _descend(walk, point, limit), limit) if is_defined else None
+    if minimum is None:
+        return None
     return _estimate(walk, minimum, (Start(minimum.point.value, minimum.ending, walk.count),))
 
 
