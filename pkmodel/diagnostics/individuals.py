@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,21 +18,31 @@ def effect_label(parameter: str, occasion: int) -> str:
     return f"ETA_{parameter}" if occasion == 0 else f"ETA_{parameter}_OCC{occasion}"
 
 
-def individual_parameters(problem: Problem, x: Vector, eta: Vector) -> dict[str, Vector]:
-    """Structural parameters of each subject at its mode.
+def individual_parameters(
+    problem: Problem, x: Vector, eta: Vector, rows: NDArray[np.int64] | None = None
+) -> dict[str, Vector]:
+    """Structural parameters at given effects, without effects of occasions.
 
-    Where a covariate changes in time, those of the subject's first row, without effects of
-    occasions.
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+    eta : array (n, effects)
+    rows : array (n,), optional
+        Rows of the data whose covariates count; the first of each subject if absent.
+
+    Returns
+    -------
+    dict of str to array (n,)
     """
     mu, _ = problem.typical(problem.packing.unpack(x).theta)
-    if problem.varies:
-        mu = mu[problem.start[:-1]]
+    rows = problem.start[:-1] if rows is None else rows
+    mu = mu[rows] if problem.varies else mu[problem.dataset.subject[rows]]
     out = {}
     for p, name in enumerate(problem.structure.parameters):
         psi = mu[:, p].copy()
-        for k, effect in enumerate(problem.effects):
-            if effect.parameter == name and effect.occasion == 0:
-                psi += eta[:, k]
+        for k in _effects_of(problem, name):
+            psi += eta[:, k]
         distribution = problem.model.distribution.get(name, "lognormal")
         if distribution == "lognormal":
             out[name] = np.exp(psi)
@@ -38,6 +50,40 @@ def individual_parameters(problem: Problem, x: Vector, eta: Vector) -> dict[str,
             out[name] = 1.0 / (1.0 + np.exp(-psi))
         else:
             out[name] = psi
+    return out
+
+
+def _effects_of(problem: Problem, parameter: str) -> list[int]:
+    """Columns of eta that move a parameter between subjects."""
+    return [
+        k for k, e in enumerate(problem.effects) if e.parameter == parameter and e.occasion == 0
+    ]
+
+
+def log_slopes(problem: Problem, values: Mapping[str, Vector]) -> Vector:
+    """Slopes of the logarithms of the structural parameters in the effects.
+
+    Parameters
+    ----------
+    problem : Problem
+    values : mapping of str to array (n,)
+        From `individual_parameters`.
+
+    Returns
+    -------
+    array (n, parameters, effects)
+    """
+    count = next(iter(values.values())).size
+    out = np.zeros((count, len(values), len(problem.effects)))
+    for p, (name, value) in enumerate(values.items()):
+        distribution = problem.model.distribution.get(name, "lognormal")
+        by_psi = {
+            "lognormal": np.ones_like(value),
+            "logitnormal": 1.0 - value,
+            "normal": 1.0 / value,
+        }[distribution]
+        for k in _effects_of(problem, name):
+            out[:, p, k] = by_psi
     return out
 
 

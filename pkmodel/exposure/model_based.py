@@ -1,0 +1,170 @@
+"""Exposure of each subject by the model: at the modes, with intervals of the conditional laws.
+
+The intervals say how well a subject's own data, with the population as the prior, tell its value.
+They take the population parameters as known.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
+from scipy.stats import norm
+
+from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
+from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
+from pkmodel.grouping import Subjects
+from pkmodel.kernels.mode import FOUND
+from pkmodel.problem import Evaluation, Problem
+
+Vector = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LEVEL = 0.9
+
+
+def exposure_table(
+    problem: Problem, x: Vector, evaluation: Evaluation, subjects: Subjects
+) -> pd.DataFrame:
+    """Tabulate the exposure of each subject.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+        Packed parameters.
+    evaluation : Evaluation
+        There, with the modes.
+    subjects : Subjects
+
+    Returns
+    -------
+    DataFrame
+        ID, GROUP, AGE (years), BSA (m2), WT (kg), R0 (rate of the longest constant-rate period),
+        R0_BSA, then each metric of `OF_A_SUBJECT` with the ends ``<METRIC>_LOWER`` and ``_UPPER``
+        of its 90 % interval. What the data do not allow is left out as a column, and NaN for
+        single subjects; a subject whose mode was not found has NaN throughout.
+    """
+    dataset = problem.dataset
+    periods = constant_rate_periods(dataset)
+    main = longest(periods, problem.n_subjects)
+    has_rate = main >= 0
+    rate = np.where(has_rate, np.r_[periods.rate, np.nan][main], np.nan)
+    size = Subject(
+        scale=dataset.units.scale,
+        rate=rate,
+        amount=total_amount(dataset),
+        bsa=subjects.bsa,
+        weight=subjects.weight,
+    )
+    end = np.where(has_rate, np.r_[periods.end, np.nan][main], np.nan)
+    rows = _rows_at(problem, np.arange(problem.n_subjects), end)
+    table = _who(problem, subjects)
+    if np.any(has_rate):
+        table["R0"] = rate
+        if subjects.bsa is not None:
+            table["R0_BSA"] = size.rate_by_size
+    log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+    for name, metric in OF_A_SUBJECT.items():
+        _add(table, name, metric, size, log_cl_v, covariance)
+    return table
+
+
+def period_table(
+    problem: Problem, x: Vector, evaluation: Evaluation, subjects: Subjects
+) -> pd.DataFrame:
+    """Tabulate Css on every constant-rate period.
+
+    Returns
+    -------
+    DataFrame
+        ID, GROUP, START, END, R0, R0_BSA, CSS, CSS_LOWER, CSS_UPPER; a row per period.
+    """
+    dataset = problem.dataset
+    periods = constant_rate_periods(dataset)
+    of = periods.subject
+    rows = _rows_at(problem, of, periods.end)
+    size = Subject(
+        scale=dataset.units.scale,
+        rate=periods.rate,
+        amount=total_amount(dataset)[of],
+        bsa=None if subjects.bsa is None else subjects.bsa[of],
+        weight=None if subjects.weight is None else subjects.weight[of],
+    )
+    table = pd.DataFrame({"ID": dataset.ids[of]})
+    if subjects.groups is not None:
+        table["GROUP"] = subjects.groups.labels[of]
+    table = table.assign(START=periods.start, END=periods.end, R0=periods.rate)
+    if subjects.bsa is not None:
+        table["R0_BSA"] = size.rate_by_size
+    log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows, of)
+    _add(table, "CSS", OF_A_SUBJECT["CSS"], size, log_cl_v, covariance)
+    return table
+
+
+def _who(problem: Problem, subjects: Subjects) -> pd.DataFrame:
+    table: dict[str, object] = {"ID": problem.dataset.ids}
+    if subjects.groups is not None:
+        table["GROUP"] = subjects.groups.labels
+    for name, values in (("AGE", subjects.age), ("BSA", subjects.bsa), ("WT", subjects.weight)):
+        if values is not None:
+            table[name] = values
+    return pd.DataFrame(table)
+
+
+def _rows_at(problem: Problem, of: Ints, time: Vector) -> Ints:
+    """Return the row whose covariates hold just before a time; without a time the first row."""
+    dataset, start = problem.dataset, problem.start
+    rows = start[:-1][of].copy()
+    if not problem.varies:
+        return rows
+    carries_forward = dataset.covariate_rule == "locf"
+    for k, (i, now) in enumerate(zip(of, time, strict=True)):
+        if np.isnan(now):
+            continue
+        own = dataset.time[start[i] : start[i + 1]]
+        if carries_forward:
+            place = np.searchsorted(own, now, side="left") - 1
+        else:
+            place = np.searchsorted(own, now, side="left")
+        rows[k] = start[i] + np.clip(place, 0, own.size - 1)
+    return rows
+
+
+def _log_parameters(
+    problem: Problem, x: Vector, evaluation: Evaluation, rows: Ints, of: Ints | None = None
+) -> tuple[Vector, Vector]:
+    """Logarithms of CL and V at rows, (n, 2), and their conditional covariance, (n, 2, 2)."""
+    of = np.arange(problem.n_subjects) if of is None else of
+    terms = evaluation.terms
+    values = individual_parameters(problem, x, terms.eta[of], rows)
+    slopes = log_slopes(problem, values)[:, [list(values).index(p) for p in ("CL", "V")]]
+    covariance = slopes @ terms.covariance[of] @ slopes.transpose(0, 2, 1)
+    failed = terms.status[of] != FOUND
+    with np.errstate(all="ignore"):
+        logs = np.log(np.column_stack([values["CL"], values["V"]]))
+    logs[failed] = np.nan
+    return logs, covariance
+
+
+def _add(
+    table: pd.DataFrame,
+    name: str,
+    metric: Metric,
+    size: Subject,
+    log_cl_v: Vector,
+    covariance: Vector,
+) -> None:
+    """Add a metric and its interval, if some subject has it."""
+    factor = metric.factor(size)
+    if factor is None or not np.any(np.isfinite(factor)):
+        return
+    powers = np.array([metric.cl, metric.v], dtype=float)
+    centre = np.log(factor) + log_cl_v @ powers
+    width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(
+        np.einsum("a,nab,b->n", powers, covariance, powers)
+    )
+    table[name] = np.exp(centre)
+    table[f"{name}_LOWER"] = np.exp(centre - width)
+    table[f"{name}_UPPER"] = np.exp(centre + width)
