@@ -133,6 +133,8 @@ def footnote(figure: Figure, *notes: str) -> None:
 
     Empty notes are passed over; those written before stay.
     """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     width, height = figure.get_size_inches()
     wrapped = [fill(note, int(width * CHARACTERS_PER_INCH)) for note in notes if note]
     if not wrapped:
@@ -143,10 +145,17 @@ def footnote(figure: Figure, *notes: str) -> None:
         text.remove()
     strip = (1.3 * NOTE_SIZE * (lines.count("\n") + 1) + 8.0) / 72.0 / height
     figure.text(
-        0.0, 0.0, lines, size=NOTE_SIZE, color=GREY, va="bottom", linespacing=1.25, gid=_FOOTNOTE
-    ).set_position((4.0 / 72.0 / width, 4.0 / 72.0 / height))
+        4.0 / 72.0 / width,
+        4.0 / 72.0 / height,
+        lines,
+        size=NOTE_SIZE,
+        color=GREY,
+        va="bottom",
+        linespacing=1.25,
+        gid=_FOOTNOTE,
+    )
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
 
 
