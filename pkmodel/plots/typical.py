@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from pkmodel.contrast.margin import given_level
 from pkmodel.errors import DataError, ModelError
 from pkmodel.formula import bind, parse_formula
 from pkmodel.models.structural import STRUCTURES
@@ -65,8 +66,7 @@ def typical_parameter(
     if parameter not in parameters:
         known = suggest(parameter, parameters)
         raise ModelError(f"{fit.structure} has no parameter {quoted(parameter)}; {known}")
-    if not 0.0 < level < 1.0:
-        raise ModelError(f"level = {level}: expected a share between 0 and 1, such as 0.9")
+    level = given_level(level)
     value, slope = _value_and_slope(fit, parameter, people)
     distribution = fit.model.distribution.get(parameter, "lognormal")
     centre, stretch = _transform(value, distribution)
