@@ -20,7 +20,7 @@ from pkmodel.plots.style import (
     footnote,
     house_style,
     label,
-    legend_below,
+    legend_above,
     look,
 )
 from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
@@ -44,7 +44,13 @@ LABELS = {
 }
 
 
-def concentration_time(fit: Fit, *, prediction: str = "individual", is_log: bool = True) -> Plot:
+def concentration_time(
+    fit: Fit,
+    *,
+    prediction: str = "individual",
+    window: tuple[float, float] | None = None,
+    is_log: bool = True,
+) -> Plot:
     """Draw the observations of a fit against time, by group, with its predictions.
 
     Parameters
@@ -54,6 +60,9 @@ def concentration_time(fit: Fit, *, prediction: str = "individual", is_log: bool
     prediction : str
         ``"individual"``: a line per subject, at its mode; ``"median"``: the median of these over
         the subjects of the group, where at least half of them have one; ``"none"``.
+    window : (float, float), optional
+        The part of the time axis to be drawn, such as the hours after the end of an infusion. All
+        rows stay in the table, and the figure says how many observations lie outside.
     is_log : bool
         Logarithmic axis of concentrations.
 
@@ -65,7 +74,8 @@ def concentration_time(fit: Fit, *, prediction: str = "individual", is_log: bool
     Raises
     ------
     ModelError
-        There is no such prediction, or a median is asked for where TIME begins anew.
+        There is no such prediction, a median is asked for where TIME begins anew, or no
+        observation lies in the window.
 
     Examples
     --------
@@ -79,6 +89,7 @@ def concentration_time(fit: Fit, *, prediction: str = "individual", is_log: bool
         concentration_table(fit, prediction=prediction),
         fit.problem.dataset.units,
         order=None if groups is None else groups.names,
+        window=window,
         is_log=is_log,
     )
 
@@ -154,6 +165,7 @@ def draw_concentrations(
     units: Units,
     *,
     order: Sequence[str] | None = None,
+    window: tuple[float, float] | None = None,
     is_log: bool = True,
 ) -> Plot:
     """Draw a table of concentrations, a panel per group.
@@ -167,8 +179,8 @@ def draw_concentrations(
         Of time and concentrations.
     order : sequence of str, optional
         Groups in the order of the panels; those without a row get none.
-    is_log : bool
-        Logarithmic axis of concentrations.
+    window, is_log
+        As for `concentration_time`.
 
     Returns
     -------
@@ -178,7 +190,7 @@ def draw_concentrations(
     Raises
     ------
     DataError, ModelError
-        The table lacks a column, or the order a group.
+        The table lacks a column, or the order a group, or no observation lies in the window.
     """
     need_columns(table, (*COLUMNS, "VIRTUAL"), "concentrations")
     data, names = with_groups(table, order)
@@ -192,9 +204,10 @@ def draw_concentrations(
             at_left, at_foot = is_outer(number, len(drawn), axes)
             axes.set_ylabel(label("concentration", units.concentration) if at_left else "")
             axes.set_xlabel(label("time", units.time) if at_foot else "")
-        _scale(panels[0], data, units, is_log)
-        legend_below(figure, _legend(data, look(drawn[0][0]).colour), 3 if len(drawn) > 1 else 1)
-        footnote(figure, VIRTUAL if data["VIRTUAL"].any() else "", _not_shown(data, is_log))
+        _scale(panels[0], data, units, window, is_log=is_log)
+        legend_above(figure, _legend(data, look(drawn[0][0]).colour), 2 if len(drawn) == 1 else 3)
+        notes = [VIRTUAL] if data["VIRTUAL"].any() else []
+        footnote(figure, *notes, *_not_shown(data, window, is_log=is_log))
     return Plot(figure, data)
 
 
@@ -228,8 +241,8 @@ def _censored() -> dict[str, Any]:
         "ls": "",
         "marker": "v",
         "ms": 5.5,
-        "mew": 0.9,
-        "mfc": "none",
+        "mew": 0.8,
+        "mfc": "white",
         "mec": "black",
         "zorder": 3,
     }
@@ -243,24 +256,44 @@ def _broken_where_time_begins_anew(line: pd.DataFrame) -> tuple[Vector, Vector]:
 
 def _title(axes: Axes, name: str, own: pd.DataFrame) -> None:
     subjects = own.loc[own["KIND"] == OBSERVED, "ID"].nunique()
-    title = f"n = {subjects}" if name == ONE_GROUP else f"{name} (n = {subjects})"
+    title = f"n = {subjects}" if name == ONE_GROUP else f"{name} (n\u00a0=\u00a0{subjects})"
     axes.set_title(fill(title, 34))
 
 
-def _scale(axes: Axes, data: pd.DataFrame, units: Units, is_log: bool) -> None:
+def _in_window(data: pd.DataFrame, window: tuple[float, float] | None) -> pd.DataFrame:
+    """Return the observations that are drawn, were every value on the axis."""
+    seen = data[data["KIND"] == OBSERVED]
+    return seen if window is None else seen[seen["TIME"].between(*window)]
+
+
+def _scale(
+    axes: Axes,
+    data: pd.DataFrame,
+    units: Units,
+    window: tuple[float, float] | None,
+    *,
+    is_log: bool,
+) -> None:
     """Set the common axes by the observations; lines may leave them below."""
-    seen = data.loc[data["KIND"] == OBSERVED, "DV"]
-    span = float(data["TIME"].max() - data["TIME"].min())
-    time_ticks(axes.xaxis, units.time, span)
+    seen = _in_window(data, window)["DV"]
+    if not len(seen):
+        first, last = data["TIME"].min(), data["TIME"].max()
+        raise ModelError(
+            f"no observation lies in the window {window}; TIME is from {first:g} to {last:g}"
+        )
+    low, high = window or (float(data["TIME"].min()), float(data["TIME"].max()))
+    margin = 0.04 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
+    time_ticks(axes.xaxis, units.time, high - low)
     if not is_log:
         axes.set_ylim(min(0.0, float(seen.min())), 1.08 * float(seen.max()))
         return
     axes.set_yscale("log")
     shown = seen[seen > 0.0]
     if len(shown):
-        low, high = 0.75 * float(shown.min()), 1.35 * float(shown.max())
-        axes.set_ylim(low, high)
-        tidy_log_axis(axes.yaxis, low, high)
+        bottom, top = 0.75 * float(shown.min()), 1.35 * float(shown.max())
+        axes.set_ylim(bottom, top)
+        tidy_log_axis(axes.yaxis, bottom, top)
 
 
 def _legend(data: pd.DataFrame, colour: str) -> list[Artist]:
@@ -285,10 +318,16 @@ def _legend(data: pd.DataFrame, colour: str) -> list[Artist]:
     return handles
 
 
-def _not_shown(data: pd.DataFrame, is_log: bool) -> str:
-    """Say how many observations a logarithmic axis cannot show."""
-    seen = data.loc[data["KIND"] == OBSERVED, "DV"]
-    count = int((seen <= 0.0).sum())
-    if not (is_log and count):
-        return ""
-    return f"{count} of {len(seen)} observations are 0 or less: not on the logarithmic axis."
+def _not_shown(
+    data: pd.DataFrame, window: tuple[float, float] | None, *, is_log: bool
+) -> list[str]:
+    """Say how many observations the axes do not show."""
+    total = int((data["KIND"] == OBSERVED).sum())
+    inside = _in_window(data, window)
+    notes = []
+    if len(inside) < total:
+        notes.append(f"{total - len(inside)} of {total} observations lie outside this window.")
+    count = int((inside["DV"] <= 0.0).sum())
+    if is_log and count:
+        notes.append(f"{count} of {total} observations are 0 or less: not on this axis.")
+    return notes

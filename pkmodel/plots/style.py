@@ -168,9 +168,9 @@ def mark_virtual(axes: Axes, note: str) -> None:
         footnote(figure, note)
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
-    """Put the legend below the panels, where it covers nothing; nothing where it has no entry."""
+def legend_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
+    """Put the legend above the panels, where it covers nothing; nothing where it has no entry."""
     if handles:
         figure.legend(
-            handles=list(handles), loc="outside lower left", ncols=max(1, columns), borderpad=0.1
+            handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1
         )
