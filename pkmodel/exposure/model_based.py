@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from scipy.stats import norm
 
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
+from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from pkmodel.grouping import Subjects
 from pkmodel.kernels.mode import FOUND
 from pkmodel.problem import Evaluation, Problem
@@ -47,19 +47,18 @@ def exposure_table(
         single subjects; a subject whose mode was not found has NaN throughout.
     """
     dataset = problem.dataset
-    periods = constant_rate_periods(dataset)
+    periods = constant_rate_periods(dataset, structure=problem.structure)
     main = longest(periods, problem.n_subjects)
     has_rate = main >= 0
     rate = np.where(has_rate, np.r_[periods.rate, np.nan][main], np.nan)
     size = Subject(
         scale=dataset.units.scale,
         rate=rate,
-        amount=total_amount(dataset),
+        amount=total_amount(dataset, structure=problem.structure),
         bsa=subjects.bsa,
         weight=subjects.weight,
     )
-    end = np.where(has_rate, np.r_[periods.end, np.nan][main], np.nan)
-    rows = _rows_at(problem, np.arange(problem.n_subjects), end)
+    rows = np.where(has_rate, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
     table = _who(problem, subjects)
     if np.any(has_rate):
         table["R0"] = rate
@@ -82,13 +81,12 @@ def period_table(
         ID, GROUP, START, END, R0, R0_BSA, CSS, CSS_LOWER, CSS_UPPER; a row per period.
     """
     dataset = problem.dataset
-    periods = constant_rate_periods(dataset)
+    periods = constant_rate_periods(dataset, structure=problem.structure)
     of = periods.subject
-    rows = _rows_at(problem, of, periods.end)
     size = Subject(
         scale=dataset.units.scale,
         rate=periods.rate,
-        amount=total_amount(dataset)[of],
+        amount=total_amount(dataset, structure=problem.structure)[of],
         bsa=None if subjects.bsa is None else subjects.bsa[of],
         weight=None if subjects.weight is None else subjects.weight[of],
     )
@@ -98,7 +96,7 @@ def period_table(
     table = table.assign(START=periods.start, END=periods.end, R0=periods.rate)
     if subjects.bsa is not None:
         table["R0_BSA"] = size.rate_by_size
-    log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows, of)
+    log_cl_v, covariance = _log_parameters(problem, x, evaluation, periods.parameter_row, of)
     _add(table, "CSS", OF_A_SUBJECT["CSS"], size, log_cl_v, covariance)
     return table
 
@@ -111,25 +109,6 @@ def _who(problem: Problem, subjects: Subjects) -> pd.DataFrame:
         if values is not None:
             table[name] = values
     return pd.DataFrame(table)
-
-
-def _rows_at(problem: Problem, of: Ints, time: Vector) -> Ints:
-    """Return the row whose covariates hold just before a time; without a time the first row."""
-    dataset, start = problem.dataset, problem.start
-    rows = start[:-1][of].copy()
-    if not problem.varies:
-        return rows
-    carries_forward = dataset.covariate_rule == "locf"
-    for k, (i, now) in enumerate(zip(of, time, strict=True)):
-        if np.isnan(now):
-            continue
-        own = dataset.time[start[i] : start[i + 1]]
-        if carries_forward:
-            place = np.searchsorted(own, now, side="left") - 1
-        else:
-            place = np.searchsorted(own, now, side="left")
-        rows[k] = start[i] + np.clip(place, 0, own.size - 1)
-    return rows
 
 
 def _log_parameters(
