@@ -206,8 +206,8 @@ def draw_concentrations(
             axes.set_xlabel(label("time", units.time) if at_foot else "")
         _scale(panels[0], data, units, window, is_log=is_log)
         legend_above(figure, _legend(data, look(drawn[0][0]).colour), 2 if len(drawn) == 1 else 3)
-        notes = [VIRTUAL] if data["VIRTUAL"].any() else []
-        footnote(figure, *notes, *_not_shown(data, window, is_log=is_log))
+        note = VIRTUAL if data["VIRTUAL"].any() else ""
+        footnote(figure, note, *_not_shown(data, window, is_log=is_log))
     return Plot(figure, data)
 
 
@@ -216,12 +216,17 @@ def _draw_panel(axes: Axes, own: pd.DataFrame, colour: str) -> None:
     is_median = bool(lines["ID"].isna().any())
     for _, line in lines.groupby("ID", sort=False, dropna=False):
         time, value = _broken_where_time_begins_anew(line)
-        style = {"color": colour, "lw": 1.8} if is_median else {"color": GREY, "lw": 0.6}
-        axes.plot(time, value, alpha=1.0 if is_median else 0.55, zorder=1, **style)
+        axes.plot(time, value, zorder=1, **_line(colour, is_median=is_median))
     seen = own[own["KIND"] == OBSERVED]
     is_low = seen["CENS"] == 1
     axes.plot(seen["TIME"][~is_low], seen["DV"][~is_low], **_quantified(colour))
     axes.plot(seen["TIME"][is_low], seen["DV"][is_low], **_censored())
+
+
+def _line(colour: str, *, is_median: bool) -> dict[str, Any]:
+    if is_median:
+        return {"color": colour, "lw": 1.8}
+    return {"color": GREY, "lw": 0.6, "alpha": 0.55}
 
 
 def _quantified(colour: str) -> dict[str, Any]:
@@ -302,19 +307,13 @@ def _legend(data: pd.DataFrame, colour: str) -> list[Artist]:
     seen, lines = data[data["KIND"] == OBSERVED], data[data["KIND"] == LINE]
     handles: list[Artist] = [Line2D([], [], label="observed", **_quantified(colour))]
     if (seen["CENS"] == 1).any():
-        handles.append(Line2D([], [], label="below the limit, drawn at it", **_censored()))
-    if len(lines):
-        is_median = lines["ID"].isna().any()
-        text = LABELS["median" if is_median else "individual"]
         handles.append(
-            Line2D(
-                [],
-                [],
-                label=text,
-                color=colour if is_median else GREY,
-                lw=1.8 if is_median else 0.8,
-            )
+            Line2D([], [], label="below the limit of quantification, drawn at it", **_censored())
         )
+    if len(lines):
+        is_median = bool(lines["ID"].isna().any())
+        text = LABELS["median" if is_median else "individual"]
+        handles.append(Line2D([], [], label=text, **_line(colour, is_median=is_median)))
     return handles
 
 

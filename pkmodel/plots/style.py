@@ -6,6 +6,7 @@ and lines differ too, so that nothing rests on colour alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6E6E6E"
 WIDTH, HEIGHT = 6.4, 4.2
 NOTE_SIZE = 8
-CHARACTERS_PER_INCH = 15.5
+CHARACTERS_PER_INCH = 17.0
 """How many characters of a note stand on an inch, capitals among them."""
 
 VIRTUAL = "Virtual subjects: simulated, not observed."
@@ -121,11 +122,10 @@ def in_print(unit: str) -> str:
 
     Examples
     --------
-    >>> in_print("ug/m2/day")
-    'µg/m²/day'
+    >>> in_print("pg/mL per ug/h/m2")
+    'pg/mL per µg/h/m²'
     """
-    parts = unit.replace("m2", "m²").split("/")
-    return "/".join("µ" + p[1:] if p in ("ug", "uL", "umol", "uM") else p for p in parts)
+    return re.sub(r"\bu(?=(g|L|mol|M)\b)", "µ", unit.replace("m2", "m²"))
 
 
 def footnote(figure: Figure, *notes: str) -> None:
@@ -171,6 +171,4 @@ def mark_virtual(axes: Axes, note: str) -> None:
 def legend_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
     """Put the legend above the panels, where it covers nothing; nothing where it has no entry."""
     if handles:
-        figure.legend(
-            handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1
-        )
+        figure.legend(handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1)
