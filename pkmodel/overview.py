@@ -57,7 +57,7 @@ def shipped_overview() -> RenderableType:
         (name, _title(path.read_text(encoding="utf-8"))) for name, path in shipped_fits().items()
     ]
     data = [
-        (name, entry.title, ", ".join(entry.units.values()), entry.kind)
+        (name, entry.title, ", ".join(entry.units.values()) or "in each row", entry.kind)
         for name, entry in shipped_data().items()
     ]
     return Group(
