@@ -63,7 +63,7 @@ def effect_distribution(
     >>> omega = {"CL": 0.1, "V": 0.1}
     >>> plot = effect_distribution(fit.individuals, omega, fit.shrinkage["eta"])
     >>> [axes.get_title("left") for axes in plot.figure.axes][0]
-    'shrinkage 28 %'
+    'shrinkage 69 %'
     """
     names = group_names(individuals)
     pairs = list(combinations(omega, 2))
