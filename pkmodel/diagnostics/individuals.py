@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,21 +18,31 @@ def effect_label(parameter: str, occasion: int) -> str:
     return f"ETA_{parameter}" if occasion == 0 else f"ETA_{parameter}_OCC{occasion}"
 
 
-def individual_parameters(problem: Problem, x: Vector, eta: Vector) -> dict[str, Vector]:
-    """Structural parameters of each subject at its mode.
+def individual_parameters(
+    problem: Problem, x: Vector, eta: Vector, rows: NDArray[np.int64] | None = None
+) -> dict[str, Vector]:
+    """Structural parameters at given effects, without effects of occasions.
 
-    Where a covariate changes in time, those of the subject's first row, without effects of
-    occasions.
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+    eta : array (n, effects)
+    rows : array (n,), optional
+        Rows of the data whose covariates count; the first of each subject if absent.
+
+    Returns
+    -------
+    dict of str to array (n,)
     """
     mu, _ = problem.typical(problem.packing.unpack(x).theta)
-    if problem.varies:
-        mu = mu[problem.start[:-1]]
+    rows = problem.start[:-1] if rows is None else rows
+    mu = mu[rows] if problem.varies else mu[problem.dataset.subject[rows]]
     out = {}
     for p, name in enumerate(problem.structure.parameters):
         psi = mu[:, p].copy()
-        for k, effect in enumerate(problem.effects):
-            if effect.parameter == name and effect.occasion == 0:
-                psi += eta[:, k]
+        for k in _effects_of(problem, name):
+            psi += eta[:, k]
         distribution = problem.model.distribution.get(name, "lognormal")
         if distribution == "lognormal":
             out[name] = np.exp(psi)
@@ -41,14 +53,59 @@ def individual_parameters(problem: Problem, x: Vector, eta: Vector) -> dict[str,
     return out
 
 
-def individuals_table(problem: Problem, x: Vector, evaluation: Evaluation) -> pd.DataFrame:
+def _effects_of(problem: Problem, parameter: str) -> list[int]:
+    """Columns of eta that move a parameter between subjects."""
+    return [
+        k for k, e in enumerate(problem.effects) if e.parameter == parameter and e.occasion == 0
+    ]
+
+
+def log_slopes(problem: Problem, values: Mapping[str, Vector]) -> Vector:
+    """Slopes of the logarithms of the structural parameters in the effects.
+
+    Parameters
+    ----------
+    problem : Problem
+    values : mapping of str to array (n,)
+        From `individual_parameters`.
+
+    Returns
+    -------
+    array (n, parameters, effects)
+    """
+    count = next(iter(values.values())).size
+    out = np.zeros((count, len(values), len(problem.effects)))
+    for p, (name, value) in enumerate(values.items()):
+        distribution = problem.model.distribution.get(name, "lognormal")
+        by_psi = {
+            "lognormal": np.ones_like(value),
+            "logitnormal": 1.0 - value,
+            "normal": 1.0 / value,
+        }[distribution]
+        for k in _effects_of(problem, name):
+            out[:, p, k] = by_psi
+    return out
+
+
+def individuals_table(
+    problem: Problem, x: Vector, evaluation: Evaluation, more: Mapping[str, object]
+) -> pd.DataFrame:
     """Tabulate the subjects.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+    evaluation : Evaluation
+    more : mapping of str to array (subjects,)
+        Further columns.
 
     Returns
     -------
     DataFrame
         ID, ETA_<parameter>..., SE_ETA_<parameter>... (square roots of the conditional variances),
-        the parameters, OFV, MODE ("found" or "failed"), and the first value of each covariate.
+        the parameters, OFV, MODE ("found" or "failed"), `more`, and the first value of each
+        covariate, as ``<name>_DATA`` where the name is taken.
     """
     terms = evaluation.terms
     table: dict[str, object] = {"ID": problem.dataset.ids}
@@ -60,7 +117,7 @@ def individuals_table(problem: Problem, x: Vector, evaluation: Evaluation) -> pd
     for k, label in enumerate(labels):
         table[f"SE_{label}"] = np.sqrt(terms.covariance[:, k, k])
     table["MODE"] = np.where(terms.status == 0, "found", "failed")
+    table.update(more)
     for name, values in problem.dataset.covariates.items():
-        if name not in table:
-            table[name] = values[problem.start[:-1]]
+        table[f"{name}_DATA" if name in table else name] = values[problem.start[:-1]]
     return pd.DataFrame(table)

@@ -1,0 +1,188 @@
+"""Exposure of each subject by the model: at the modes, with intervals of the conditional laws.
+
+The intervals say how well a subject's own data, with the population as the prior, tell its value.
+They take the population parameters as known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from pkmodel.diagnostics.conditional import Draws
+from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
+from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
+from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
+from pkmodel.grouping import Subjects
+from pkmodel.kernels.mode import FOUND
+from pkmodel.problem import Evaluation, Problem
+
+Vector = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LEVEL = 0.9
+
+
+def exposure_table(
+    problem: Problem,
+    x: Vector,
+    evaluation: Evaluation,
+    subjects: Subjects,
+    draws: Draws | None = None,
+) -> pd.DataFrame:
+    """Tabulate the exposure of each subject.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+        Packed parameters.
+    evaluation : Evaluation
+        There, with the modes.
+    subjects : Subjects
+    draws : Draws, optional
+        Of the random effects from their conditional laws, which may be skewed: values are then
+        medians and intervals the middle 90 % of the draws. Without them values are those at the
+        modes and intervals those of normal laws on the logarithmic scale.
+
+    Returns
+    -------
+    DataFrame
+        ID, GROUP, AGE (years), BSA (m2), WT (kg), R0 (rate of the longest constant-rate period),
+        R0_BSA, then each metric of `OF_A_SUBJECT` with the ends ``<METRIC>_LOWER`` and ``_UPPER``
+        of its 90 % interval. What the data do not allow is left out as a column, and NaN for
+        single subjects; a subject whose mode was not found has NaN throughout.
+    """
+    dataset = problem.dataset
+    periods = constant_rate_periods(dataset, structure=problem.structure)
+    main = longest(periods, problem.n_subjects)
+    has_rate = main >= 0
+    rate = np.where(has_rate, np.r_[periods.rate, np.nan][main], np.nan)
+    size = Subject(
+        scale=dataset.units.scale,
+        rate=rate,
+        amount=total_amount(dataset, structure=problem.structure),
+        bsa=subjects.bsa,
+        weight=subjects.weight,
+    )
+    rows = np.where(has_rate, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
+    table = _who(problem, subjects)
+    if np.any(has_rate):
+        table["R0"] = rate
+        if subjects.bsa is not None:
+            table["R0_BSA"] = size.rate_by_size
+    if draws is None:
+        log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+        for name, metric in OF_A_SUBJECT.items():
+            _add(table, name, metric, size, log_cl_v, covariance)
+        return table
+    drawn = np.stack([_logs(individual_parameters(problem, x, eta, rows)) for eta in draws.eta])
+    for name, metric in OF_A_SUBJECT.items():
+        _add_drawn(table, name, metric, size, drawn)
+    return table
+
+
+def period_table(
+    problem: Problem, x: Vector, evaluation: Evaluation, subjects: Subjects
+) -> pd.DataFrame:
+    """Tabulate Css on every constant-rate period.
+
+    Returns
+    -------
+    DataFrame
+        ID, GROUP, START, END, R0, R0_BSA, CSS, CSS_LOWER, CSS_UPPER; a row per period.
+    """
+    dataset = problem.dataset
+    periods = constant_rate_periods(dataset, structure=problem.structure)
+    of = periods.subject
+    size = Subject(
+        scale=dataset.units.scale,
+        rate=periods.rate,
+        amount=total_amount(dataset, structure=problem.structure)[of],
+        bsa=None if subjects.bsa is None else subjects.bsa[of],
+        weight=None if subjects.weight is None else subjects.weight[of],
+    )
+    table = pd.DataFrame({"ID": dataset.ids[of]})
+    if subjects.groups is not None:
+        table["GROUP"] = subjects.groups.labels[of]
+    table = table.assign(START=periods.start, END=periods.end, R0=periods.rate)
+    if subjects.bsa is not None:
+        table["R0_BSA"] = size.rate_by_size
+    log_cl_v, covariance = _log_parameters(problem, x, evaluation, periods.parameter_row, of)
+    _add(table, "CSS", OF_A_SUBJECT["CSS"], size, log_cl_v, covariance)
+    return table
+
+
+def _who(problem: Problem, subjects: Subjects) -> pd.DataFrame:
+    table: dict[str, object] = {"ID": problem.dataset.ids}
+    if subjects.groups is not None:
+        table["GROUP"] = subjects.groups.labels
+    for name, values in (("AGE", subjects.age), ("BSA", subjects.bsa), ("WT", subjects.weight)):
+        if values is not None:
+            table[name] = values
+    return pd.DataFrame(table)
+
+
+def _log_parameters(
+    problem: Problem, x: Vector, evaluation: Evaluation, rows: Ints, of: Ints | None = None
+) -> tuple[Vector, Vector]:
+    """Logarithms of CL and V at rows, (n, 2), and their conditional covariance, (n, 2, 2)."""
+    of = np.arange(problem.n_subjects) if of is None else of
+    terms = evaluation.terms
+    values = individual_parameters(problem, x, terms.eta[of], rows)
+    slopes = log_slopes(problem, values)[:, [list(values).index(p) for p in ("CL", "V")]]
+    covariance = slopes @ terms.covariance[of] @ slopes.transpose(0, 2, 1)
+    failed = terms.status[of] != FOUND
+    logs = _logs(values)
+    logs[failed] = np.nan
+    return logs, covariance
+
+
+def _logs(values: Mapping[str, Vector]) -> Vector:
+    """Logarithms of CL and V; NaN where one is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(np.column_stack([values["CL"], values["V"]]))
+
+
+def _known_factor(metric: Metric, size: Subject) -> Vector | None:
+    """Return the factor of a metric, if some subject has it."""
+    factor = metric.factor(size)
+    return factor if factor is not None and np.any(np.isfinite(factor)) else None
+
+
+def _add(
+    table: pd.DataFrame,
+    name: str,
+    metric: Metric,
+    size: Subject,
+    log_cl_v: Vector,
+    covariance: Vector,
+) -> None:
+    """Add a metric at the modes with the interval of a normal law of its logarithm."""
+    factor = _known_factor(metric, size)
+    if factor is None:
+        return
+    powers = np.array([metric.cl, metric.v], dtype=float)
+    centre = np.log(factor) + log_cl_v @ powers
+    variance = np.einsum("a,nab,b->n", powers, covariance, powers)
+    width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
+    table[name] = np.exp(centre)
+    table[f"{name}_LOWER"] = np.exp(centre - width)
+    table[f"{name}_UPPER"] = np.exp(centre + width)
+
+
+def _add_drawn(
+    table: pd.DataFrame, name: str, metric: Metric, size: Subject, drawn: Vector
+) -> None:
+    """Add the median of a metric over draws (draws, n, 2), and their middle."""
+    factor = _known_factor(metric, size)
+    if factor is None:
+        return
+    values = np.log(factor) + drawn @ np.array([metric.cl, metric.v], dtype=float)
+    ends = 0.5 + np.array([0.0, -0.5, 0.5]) * LEVEL
+    middle, low, high = np.exp(np.quantile(values, ends, axis=0))
+    table[name], table[f"{name}_LOWER"], table[f"{name}_UPPER"] = middle, low, high
