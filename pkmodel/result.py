@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.diagnostics.conditional import conditional_draws
 from pkmodel.diagnostics.individuals import effect_label, individuals_table
 from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
@@ -161,6 +162,27 @@ class Fit:
     def exposure(self) -> pd.DataFrame:
         """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`."""
         return exposure_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+
+    def drawn_exposure(self, draws: int = 1000, seed: int | None = None) -> pd.DataFrame:
+        """Tabulate exposure as `exposure` does, from conditional draws instead of the modes.
+
+        Parameters
+        ----------
+        draws : int
+            Of each subject.
+        seed : int, optional
+            That of the fit if absent.
+
+        Returns
+        -------
+        DataFrame
+            Medians, and the middle 90 % of the draws.
+        """
+        x, final = self.estimate.x, self.estimate.final
+        drawn = conditional_draws(
+            self.problem, x, final, draws, self.options.seed if seed is None else seed
+        )
+        return exposure_table(self.problem, x, final, self.subjects, drawn)
 
     @property
     def exposure_by_period(self) -> pd.DataFrame:
