@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from scipy.stats import norm
 
 from pkmodel.errors import DataError, ModelError
 from pkmodel.plots.style import (
+    GREY,
     VIRTUAL,
+    WIDTH,
     Plot,
     footnote,
     house_style,
@@ -40,6 +42,10 @@ EDGES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, np.inf)
 
 DRAWS = 199
 """Values of the random effect of each person, at equal steps of probability."""
+
+_RANGE: dict[str, Any] = {"lw": 5.0, "alpha": 0.35, "solid_capstyle": "butt"}
+_MEDIAN_SIZE = 8.0
+_INCHES_PER_BAND = 0.78
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,9 @@ class DoseBand:
     def title(self) -> str:
         """The dose and for whom it is, in words."""
         cap = f", at most {self.cap:g} {self.cap_unit}" if np.isfinite(self.cap) else ""
-        return in_print(f"{self.dose:g} {self.unit}{cap} ({_range_text(self.low, self.high)} kg)")
+        return in_print(
+            f"{self.dose:g} {self.unit}{cap} ({_range_text(self.low, self.high, ' kg')})"
+        )
 
     def rate(self, people: pd.DataFrame, units: Units) -> Vector:
         """Compute the rate of infusion of persons with WT (kg) and BSA (m2), in units of the data.
@@ -132,9 +140,9 @@ def weight_band_plot(
     shown = table[table["N"] > 0]
     units = fit.problem.dataset.units
     with house_style():
-        figure = new_figure(wide=1.15, high=0.95)
-        axes = figure.subplots()
         drawn = table.loc[shown.index[0] : shown.index[-1]]
+        figure = new_figure(wide=max(1.0, (1.0 + _INCHES_PER_BAND * len(drawn)) / WIDTH), high=1.1)
+        axes = figure.subplots()
         _draw(axes, drawn)
         axes.set_xlabel("weight band (kg), and persons in it")
         axes.set_ylabel(label("steady-state concentration", units.concentration))
@@ -254,29 +262,30 @@ def _variance(fit: Fit) -> float:
     )
 
 
-def _range_text(low: float, high: float) -> str:
+def _range_text(low: float, high: float, unit: str = "") -> str:
     """Write a half-open range of weights.
 
     Examples
     --------
-    >>> _range_text(0, 5), _range_text(5, 10), _range_text(60, float("inf"))
-    ('under 5', '5 to under 10', '60 and over')
+    >>> _range_text(0, 5), _range_text(5, 10), _range_text(60, float("inf"), " kg")
+    ('under 5', '5 to under 10', '60 kg and over')
     """
     if low <= 0.0:
-        return f"under {high:g}"
-    return f"{low:g} and over" if np.isinf(high) else f"{low:g} to under {high:g}"
+        return f"under {high:g}{unit}" if np.isfinite(high) else "all weights"
+    return f"{low:g}{unit} and over" if np.isinf(high) else f"{low:g} to under {high:g}{unit}"
 
 
 def _draw(axes: Axes, table: pd.DataFrame) -> None:
     regimens = list(dict.fromkeys(table["REGIMEN"]))
-    for place, row in enumerate(table.itertuples()):
-        how = look(regimens.index(row.REGIMEN))
-        axes.plot([place] * 2, [row.P05, row.P95], color=how.colour, lw=5.0, alpha=0.35)
-        axes.plot(place, row.MEDIAN, how.marker, color=how.colour, ms=8)
-    names = [
-        f"{row.BAND.replace(' to under ', ' to\nunder ')}\nn = {row.N}" for row in table.itertuples()
-    ]
+    names = []
+    for place, row in enumerate(table.to_dict("records")):
+        how = look(regimens.index(row["REGIMEN"]))
+        axes.plot([place] * 2, [row["P05"], row["P95"]], color=how.colour, **_RANGE)
+        axes.plot(place, row["MEDIAN"], how.marker, color=how.colour, ms=_MEDIAN_SIZE)
+        band = row["BAND"].replace("to under", "to\nunder")
+        names.append(f"{band}\nn = {row['N']}")
     axes.set_xticks(range(len(table)), names)
+    axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(table) - 0.4)
     axes.set_ylim(0.0, 1.08 * float(table["P95"].replace(np.inf, np.nan).max()))
 
@@ -284,18 +293,20 @@ def _draw(axes: Axes, table: pd.DataFrame) -> None:
 def _legend(table: pd.DataFrame) -> list[Artist]:
     from matplotlib.lines import Line2D
 
-    return [
+    titles = list(dict.fromkeys(table["REGIMEN"]))
+    medians: list[Artist] = [
         Line2D(
             [],
             [],
+            ls="",
             color=look(k).colour,
             marker=look(k).marker,
-            ms=8,
-            lw=5.0,
-            label=f"{title}: median, 5th to 95th percentile",
+            ms=_MEDIAN_SIZE,
+            label=f"{title}: median",
         )
-        for k, title in enumerate(dict.fromkeys(table["REGIMEN"]))
+        for k, title in enumerate(titles)
     ]
+    return [*medians, Line2D([], [], color=GREY, label="5th to 95th percentile", **_RANGE)]
 
 
 def _how(fit: Fit) -> str:
