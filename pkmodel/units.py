@@ -220,6 +220,41 @@ def read_units(units: Mapping[str, str] | None) -> Units:
     return Units(**names, scale=float(f"{factor:.12g}"))
 
 
+def convert_time(value: float, unit: str, other: str) -> float:
+    """Convert a time from one unit to another.
+
+    Parameters
+    ----------
+    value : float
+    unit, other : str
+        Of `value`, and wanted.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ModelError
+        A unit is unknown or is none of time.
+
+    Examples
+    --------
+    >>> convert_time(10.0, "h", "min")
+    600.0
+    """
+    registry = _registry()
+    parsed = []
+    for name in (unit, other):
+        found = _parse("time", name)
+        if not isinstance(found, Problem) and not found.is_compatible_with(registry.second):
+            found = _refusal("time", name, "is not a time")
+        if isinstance(found, Problem):
+            raise ModelError(found)
+        parsed.append(found)
+    return value * float(f"{(1.0 * parsed[0]).to(parsed[1]).magnitude:.12g}")
+
+
 def are_equivalent(one: Units, other: Units) -> bool:
     """Tell whether two declarations mean the same, however they are written.
 
