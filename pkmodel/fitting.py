@@ -32,6 +32,7 @@ from pkmodel.estimate.maximum_likelihood import (
     polish,
 )
 from pkmodel.formula import parse_formula
+from pkmodel.grouping import Subjects, declared_subjects
 from pkmodel.models.model import Model, Options
 from pkmodel.prediction import is_cold
 from pkmodel.problem import TIGHT, Problem
@@ -101,7 +102,7 @@ def fit(
         )
     say = progress or (lambda text: None)
     with within(_source(model)):
-        title, problem, seconds = _prepare(model, data, options, threads)
+        title, problem, subjects, seconds = _prepare(model, data, options, threads)
         if problem.packing.size == 0:
             raise FitError(
                 "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
@@ -135,7 +136,7 @@ def fit(
     seconds["total"] = time.perf_counter() - begin
     status = _status(problem, estimate, uncertainty)
     warnings = _warnings(problem, estimate, uncertainty)
-    return Fit(title, problem, estimate, uncertainty, status, warnings, seconds)
+    return Fit(title, problem, subjects, estimate, uncertainty, status, warnings, seconds)
 
 
 def _progress_line(starts: int, say: Progress) -> Callable[[int, int, float], None]:
@@ -173,7 +174,7 @@ def evaluate(
     with within(_source(model)):
         options = given_options(model, method=method, starts=1, covariance=False)
     with within(_source(model)):
-        title, problem, seconds = _prepare(model, data, options, threads)
+        title, problem, subjects, seconds = _prepare(model, data, options, threads)
         _check_typical(problem)
     if is_cold() and progress is not None:
         progress(COMPILING)
@@ -188,7 +189,7 @@ def evaluate(
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
-    return Fit(title, problem, estimate, None, Status.EVALUATED, warnings, seconds)
+    return Fit(title, problem, subjects, estimate, None, Status.EVALUATED, warnings, seconds)
 
 
 def _source(model: Definition | Model) -> str:
@@ -201,13 +202,15 @@ def _prepare(
     data: Dataset | pd.DataFrame | None,
     options: Options,
     threads: int,
-) -> tuple[str, Problem, dict[str, float]]:
+) -> tuple[str, Problem, Subjects, dict[str, float]]:
     begin = time.perf_counter()
     threads = given_threads(threads)
     title, population = (model.title, model.model) if isinstance(model, Definition) else ("", model)
     check_model(population)
-    problem = Problem(population, given_data(model, data), options, threads=threads)
-    return title, problem, {"read": time.perf_counter() - begin}
+    groups = model.groups if isinstance(model, Definition) else None
+    dataset, subjects = declared_subjects(given_data(model, data), groups)
+    problem = Problem(population, dataset, options, threads=threads)
+    return title, problem, subjects, {"read": time.perf_counter() - begin}
 
 
 def _check_typical(problem: Problem) -> None:

@@ -20,6 +20,7 @@ from pkmodel.dataset.faults import Faults
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
 from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
+from pkmodel.kernels.joint import joint
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
 from pkmodel.kernels.mode import FOUND, UNDEFINED
@@ -404,6 +405,27 @@ class Problem:
         if not np.isfinite(objective) or not np.all(np.isfinite(gradient)):
             objective = np.inf
         return Evaluation(objective, gradient, by_subject, terms)
+
+    def joint(self, x: Vector, u: Vector) -> Vector:
+        """Half of -2 log joint density of data and effects, without log|Omega|.
+
+        Parameters
+        ----------
+        x : array (size,)
+        u : array (subjects, draws, effects)
+            Effects eta = L u with Omega = L L'.
+
+        Returns
+        -------
+        array (subjects, draws)
+            Infinite where the model is not defined.
+        """
+        values = self.packing.unpack(x)
+        psi = self._psi(*self.typical(values.theta))
+        out = np.empty(u.shape[:2])
+        population = Population(values.factor, values.sigma)
+        joint(self.steps, psi, self.rows, population, has_interaction(self.options), u, out)
+        return out
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""

@@ -12,11 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.diagnostics.conditional import conditional_draws
 from pkmodel.diagnostics.individuals import effect_label, individuals_table
+from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.exposure.model_based import exposure_table, period_table
+from pkmodel.grouping import Subjects
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
@@ -27,8 +31,6 @@ if TYPE_CHECKING:
     import xarray
 
 Vector = NDArray[np.float64]
-
-NORMAL_QUANTILE = 1.959963984540054
 
 
 def _number(value: float | None) -> float | None:
@@ -45,6 +47,8 @@ class Fit:
     title : str
     problem : Problem
         The model and data that were fitted.
+    subjects : Subjects
+        Age group, body surface and weight of each, as ``[groups]`` declares them.
     estimate : Estimate
         The best point and the way to it.
     covariance : Covariance or None
@@ -55,6 +59,7 @@ class Fit:
 
     title: str
     problem: Problem = field(repr=False)
+    subjects: Subjects = field(repr=False)
     estimate: Estimate = field(repr=False)
     covariance: Covariance | None = field(repr=False)
     status: Status
@@ -148,8 +153,41 @@ class Fit:
 
     @cached_property
     def individuals(self) -> pd.DataFrame:
-        """One row per subject: modes, parameters, objective, covariates."""
-        return individuals_table(self.problem, self.estimate.x, self.estimate.final)
+        """One row per subject: modes, parameters, objective, group and exposure, covariates."""
+        exposure = self.exposure
+        more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}
+        return individuals_table(self.problem, self.estimate.x, self.estimate.final, more)
+
+    @cached_property
+    def exposure(self) -> pd.DataFrame:
+        """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`."""
+        return exposure_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+
+    def drawn_exposure(self, draws: int = 1000, seed: int | None = None) -> pd.DataFrame:
+        """Tabulate exposure as `exposure` does, from conditional draws instead of the modes.
+
+        Parameters
+        ----------
+        draws : int
+            Of each subject.
+        seed : int, optional
+            That of the fit if absent.
+
+        Returns
+        -------
+        DataFrame
+            Medians, and the middle 90 % of the draws.
+        """
+        x, final = self.estimate.x, self.estimate.final
+        drawn = conditional_draws(
+            self.problem, x, final, draws, self.options.seed if seed is None else seed
+        )
+        return exposure_table(self.problem, x, final, self.subjects, drawn)
+
+    @property
+    def exposure_by_period(self) -> pd.DataFrame:
+        """One row per constant-rate period of each subject: its rate and Css."""
+        return period_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -180,80 +218,15 @@ class Fit:
             rse (%), lower and upper (95 %, formed on the unconstrained scale), init, fixed, note.
         """
         rows = {
-            name: {**entry, "note": entry.get("note", "")}
-            for kind in ("theta", "omega", "occasion", "sigma")
-            for name, entry in self._entries(kind).items()
+            f"{kind} {name}": vars(entry)
+            for kind in KINDS
+            for name, entry in self._parameters[kind].items()
         }
-        table = pd.DataFrame.from_dict(rows, orient="index")
-        columns = ["estimate", "se", "rse", "lower", "upper", "init", "fixed", "note"]
-        return table[columns]
+        return pd.DataFrame.from_dict(rows, orient="index")
 
-    def _errors(self) -> dict[str, tuple[float, float, float]]:
-        """Compute standard error and 95 % interval of each free parameter on its own scale."""
-        packing = self.problem.packing
-        missing = (float("nan"),) * 3
-        if self.covariance is None:
-            return dict.fromkeys(packing.names, missing)
-        x = self.estimate.x
-        natural = packing.natural(x)
-        with np.errstate(invalid="ignore"):
-            se = np.sqrt(np.diag(self.covariance.natural))
-            width = NORMAL_QUANTILE * np.sqrt(np.diag(self.covariance.packed))
-        out = {}
-        for k, name in enumerate(packing.names):
-            if name.startswith(("theta", "sigma")):
-                ends = []
-                for sign in (-1.0, 1.0):
-                    moved = x.copy()
-                    moved[k] += sign * width[k]
-                    ends.append(
-                        float(packing.natural(moved)[k]) if np.isfinite(width[k]) else np.nan
-                    )
-                low, high = ends
-            elif "," in name:
-                low = natural[k] - NORMAL_QUANTILE * se[k]
-                high = natural[k] + NORMAL_QUANTILE * se[k]
-            else:
-                factor = np.exp(NORMAL_QUANTILE * se[k] / natural[k])
-                low, high = natural[k] / factor, natural[k] * factor
-            out[name] = (float(se[k]), float(low), float(high))
-        return out
-
-    def _entries(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Parameters of one kind by full name, free and fixed."""
-        errors = self._errors()
-        final = self.final_model
-        pairs: list[tuple[str, float, float, bool]] = []
-        if kind == "theta":
-            for before, after in zip(self.model.theta, final.theta, strict=True):
-                pairs.append((f"theta {before.name}", before.init, after.init, before.fixed))
-        elif kind == "sigma":
-            for s, after_s in zip(self.model.residual.sigmas, final.residual.sigmas, strict=True):
-                pairs.append((f"sigma {s.name}", s.init, after_s.init, s.fixed))
-        else:
-            for block, after_block in zip(self.model.omega, final.omega, strict=True):
-                if block.occasion != (kind == "occasion"):
-                    continue
-                for i, p in enumerate(block.parameters):
-                    for j, q in enumerate(block.parameters[: i + 1]):
-                        name = f"{kind} {p}" if i == j else f"{kind} {q},{p}"
-                        value = after_block.matrix[i][j]
-                        pairs.append((name, block.matrix[i][j], value, block.fixed))
-        boundary = self.covariance.boundary if self.covariance else ()
-        entries = {}
-        for name, init, value, fixed in pairs:
-            se, low, high = errors.get(name, (float("nan"),) * 3)
-            entries[name] = {
-                "estimate": float(value),
-                "se": se,
-                "rse": 100.0 * se / abs(value) if value else float("nan"),
-                "lower": low,
-                "upper": high,
-                "init": float(init),
-                "fixed": fixed,
-                "note": "at a boundary" if name in boundary else "",
-            }
-        return entries
+    @cached_property
+    def _parameters(self) -> dict[str, dict[str, Parameter]]:
+        return parameters(self.problem, self.estimate.x, self.covariance)
 
     @property
     def shrinkage(self) -> dict[str, Any]:
@@ -276,13 +249,12 @@ class Fit:
         from pkmodel import __version__
 
         def block(kind: str) -> dict[str, dict[str, Any]]:
-            entries = self._entries(kind)
             return {
-                name.split(" ", 1)[1]: {
+                name: {
                     key: _number(value) if isinstance(value, float) else value
-                    for key, value in entry.items()
+                    for key, value in vars(entry).items()
                 }
-                for name, entry in entries.items()
+                for name, entry in self._parameters[kind].items()
             }
 
         shrinkage = self.shrinkage
@@ -309,6 +281,8 @@ class Fit:
                 "amount": self.problem.dataset.units.amount,
                 "concentration": self.problem.dataset.units.concentration,
             },
+            "virtual": self.subjects.is_virtual,
+            "groups": self._groups(),
             "status": str(self.status),
             "advice": self.advice,
             "converged": self.converged,
@@ -350,6 +324,19 @@ class Fit:
             "decrease_left": _number(self.estimate.decrease),
             "cold_gap": _number(self.estimate.cold_gap),
             "seconds": dict(self.seconds),
+        }
+
+    def _groups(self) -> dict[str, Any] | None:
+        groups = self.subjects.groups
+        if groups is None:
+            return None
+        counts = np.bincount(groups.code, minlength=len(groups.names))
+        return {
+            "title": groups.title,
+            "names": list(groups.names),
+            "counts": [int(n) for n in counts],
+            "source": groups.source,
+            "bsa_source": self.subjects.bsa_source or None,
         }
 
     def to_datatree(self) -> xarray.DataTree:
@@ -408,7 +395,9 @@ class Fit:
         return tree
 
     def save(self, folder: str | Path) -> Path:
-        """Write fit.json, individuals.csv, predictions.csv, trace.csv and fit.nc, all or nothing.
+        """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
+
+        All or nothing.
 
         Parameters
         ----------
@@ -432,6 +421,7 @@ class Fit:
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
         (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
         self.individuals.to_csv(folder / "individuals.csv", index=False)
+        self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
         self.to_datatree().to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -87,14 +87,25 @@ def log_slopes(problem: Problem, values: Mapping[str, Vector]) -> Vector:
     return out
 
 
-def individuals_table(problem: Problem, x: Vector, evaluation: Evaluation) -> pd.DataFrame:
+def individuals_table(
+    problem: Problem, x: Vector, evaluation: Evaluation, more: Mapping[str, object]
+) -> pd.DataFrame:
     """Tabulate the subjects.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+    evaluation : Evaluation
+    more : mapping of str to array (subjects,)
+        Further columns.
 
     Returns
     -------
     DataFrame
         ID, ETA_<parameter>..., SE_ETA_<parameter>... (square roots of the conditional variances),
-        the parameters, OFV, MODE ("found" or "failed"), and the first value of each covariate.
+        the parameters, OFV, MODE ("found" or "failed"), `more`, and the first value of each
+        covariate, as ``<name>_DATA`` where the name is taken.
     """
     terms = evaluation.terms
     table: dict[str, object] = {"ID": problem.dataset.ids}
@@ -106,7 +117,7 @@ def individuals_table(problem: Problem, x: Vector, evaluation: Evaluation) -> pd
     for k, label in enumerate(labels):
         table[f"SE_{label}"] = np.sqrt(terms.covariance[:, k, k])
     table["MODE"] = np.where(terms.status == 0, "found", "failed")
+    table.update(more)
     for name, values in problem.dataset.covariates.items():
-        if name not in table:
-            table[name] = values[problem.start[:-1]]
+        table[f"{name}_DATA" if name in table else name] = values[problem.start[:-1]]
     return pd.DataFrame(table)

@@ -6,14 +6,17 @@ They take the population parameters as known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from scipy.stats import norm
 
+from pkmodel.diagnostics.conditional import Draws
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
+from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from pkmodel.grouping import Subjects
 from pkmodel.kernels.mode import FOUND
 from pkmodel.problem import Evaluation, Problem
@@ -25,7 +28,11 @@ LEVEL = 0.9
 
 
 def exposure_table(
-    problem: Problem, x: Vector, evaluation: Evaluation, subjects: Subjects
+    problem: Problem,
+    x: Vector,
+    evaluation: Evaluation,
+    subjects: Subjects,
+    draws: Draws | None = None,
 ) -> pd.DataFrame:
     """Tabulate the exposure of each subject.
 
@@ -37,6 +44,10 @@ def exposure_table(
     evaluation : Evaluation
         There, with the modes.
     subjects : Subjects
+    draws : Draws, optional
+        Of the random effects from their conditional laws, which may be skewed: values are then
+        medians and intervals the middle 90 % of the draws. Without them values are those at the
+        modes and intervals those of normal laws on the logarithmic scale.
 
     Returns
     -------
@@ -47,27 +58,31 @@ def exposure_table(
         single subjects; a subject whose mode was not found has NaN throughout.
     """
     dataset = problem.dataset
-    periods = constant_rate_periods(dataset)
+    periods = constant_rate_periods(dataset, structure=problem.structure)
     main = longest(periods, problem.n_subjects)
     has_rate = main >= 0
     rate = np.where(has_rate, np.r_[periods.rate, np.nan][main], np.nan)
     size = Subject(
         scale=dataset.units.scale,
         rate=rate,
-        amount=total_amount(dataset),
+        amount=total_amount(dataset, structure=problem.structure),
         bsa=subjects.bsa,
         weight=subjects.weight,
     )
-    end = np.where(has_rate, np.r_[periods.end, np.nan][main], np.nan)
-    rows = _rows_at(problem, np.arange(problem.n_subjects), end)
+    rows = np.where(has_rate, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
     table = _who(problem, subjects)
     if np.any(has_rate):
         table["R0"] = rate
         if subjects.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
-    log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+    if draws is None:
+        log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+        for name, metric in OF_A_SUBJECT.items():
+            _add(table, name, metric, size, log_cl_v, covariance)
+        return table
+    drawn = np.stack([_logs(individual_parameters(problem, x, eta, rows)) for eta in draws.eta])
     for name, metric in OF_A_SUBJECT.items():
-        _add(table, name, metric, size, log_cl_v, covariance)
+        _add_drawn(table, name, metric, size, drawn)
     return table
 
 
@@ -82,13 +97,12 @@ def period_table(
         ID, GROUP, START, END, R0, R0_BSA, CSS, CSS_LOWER, CSS_UPPER; a row per period.
     """
     dataset = problem.dataset
-    periods = constant_rate_periods(dataset)
+    periods = constant_rate_periods(dataset, structure=problem.structure)
     of = periods.subject
-    rows = _rows_at(problem, of, periods.end)
     size = Subject(
         scale=dataset.units.scale,
         rate=periods.rate,
-        amount=total_amount(dataset)[of],
+        amount=total_amount(dataset, structure=problem.structure)[of],
         bsa=None if subjects.bsa is None else subjects.bsa[of],
         weight=None if subjects.weight is None else subjects.weight[of],
     )
@@ -98,7 +112,7 @@ def period_table(
     table = table.assign(START=periods.start, END=periods.end, R0=periods.rate)
     if subjects.bsa is not None:
         table["R0_BSA"] = size.rate_by_size
-    log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows, of)
+    log_cl_v, covariance = _log_parameters(problem, x, evaluation, periods.parameter_row, of)
     _add(table, "CSS", OF_A_SUBJECT["CSS"], size, log_cl_v, covariance)
     return table
 
@@ -113,25 +127,6 @@ def _who(problem: Problem, subjects: Subjects) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _rows_at(problem: Problem, of: Ints, time: Vector) -> Ints:
-    """Return the row whose covariates hold just before a time; without a time the first row."""
-    dataset, start = problem.dataset, problem.start
-    rows = start[:-1][of].copy()
-    if not problem.varies:
-        return rows
-    carries_forward = dataset.covariate_rule == "locf"
-    for k, (i, now) in enumerate(zip(of, time, strict=True)):
-        if np.isnan(now):
-            continue
-        own = dataset.time[start[i] : start[i + 1]]
-        if carries_forward:
-            place = np.searchsorted(own, now, side="left") - 1
-        else:
-            place = np.searchsorted(own, now, side="left")
-        rows[k] = start[i] + np.clip(place, 0, own.size - 1)
-    return rows
-
-
 def _log_parameters(
     problem: Problem, x: Vector, evaluation: Evaluation, rows: Ints, of: Ints | None = None
 ) -> tuple[Vector, Vector]:
@@ -142,10 +137,21 @@ def _log_parameters(
     slopes = log_slopes(problem, values)[:, [list(values).index(p) for p in ("CL", "V")]]
     covariance = slopes @ terms.covariance[of] @ slopes.transpose(0, 2, 1)
     failed = terms.status[of] != FOUND
-    with np.errstate(all="ignore"):
-        logs = np.log(np.column_stack([values["CL"], values["V"]]))
+    logs = _logs(values)
     logs[failed] = np.nan
     return logs, covariance
+
+
+def _logs(values: Mapping[str, Vector]) -> Vector:
+    """Logarithms of CL and V; NaN where one is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(np.column_stack([values["CL"], values["V"]]))
+
+
+def _known_factor(metric: Metric, size: Subject) -> Vector | None:
+    """Return the factor of a metric, if some subject has it."""
+    factor = metric.factor(size)
+    return factor if factor is not None and np.any(np.isfinite(factor)) else None
 
 
 def _add(
@@ -156,15 +162,27 @@ def _add(
     log_cl_v: Vector,
     covariance: Vector,
 ) -> None:
-    """Add a metric and its interval, if some subject has it."""
-    factor = metric.factor(size)
-    if factor is None or not np.any(np.isfinite(factor)):
+    """Add a metric at the modes with the interval of a normal law of its logarithm."""
+    factor = _known_factor(metric, size)
+    if factor is None:
         return
     powers = np.array([metric.cl, metric.v], dtype=float)
     centre = np.log(factor) + log_cl_v @ powers
-    width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(
-        np.einsum("a,nab,b->n", powers, covariance, powers)
-    )
+    variance = np.einsum("a,nab,b->n", powers, covariance, powers)
+    width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
     table[name] = np.exp(centre)
     table[f"{name}_LOWER"] = np.exp(centre - width)
     table[f"{name}_UPPER"] = np.exp(centre + width)
+
+
+def _add_drawn(
+    table: pd.DataFrame, name: str, metric: Metric, size: Subject, drawn: Vector
+) -> None:
+    """Add the median of a metric over draws (draws, n, 2), and their middle."""
+    factor = _known_factor(metric, size)
+    if factor is None:
+        return
+    values = np.log(factor) + drawn @ np.array([metric.cl, metric.v], dtype=float)
+    ends = 0.5 + np.array([0.0, -0.5, 0.5]) * LEVEL
+    middle, low, high = np.exp(np.quantile(values, ends, axis=0))
+    table[name], table[f"{name}_LOWER"], table[f"{name}_UPPER"] = middle, low, high

@@ -1,0 +1,1 @@
+"""Exposure of each subject: what it was given, and the concentrations that this led to."""

@@ -1,0 +1,113 @@
+"""What `[groups]` says of each subject, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pkmodel as pk
+from pkmodel.grouping import declared_subjects
+
+UNITS = {"time": "h", "amount": "ug", "concentration": "pg/mL"}
+GROUPS = {"age": "AGE", "unit": "month", "scheme": "ich_e11"}
+
+
+def _data(**columns):
+    count = len(next(iter(columns.values())))
+    rows = pd.DataFrame(
+        {
+            "ID": np.repeat(np.arange(1, count + 1), 2),
+            "TIME": np.tile([0.0, 24.0], count),
+            "AMT": np.tile([6.0, 0.0], count),
+            "RATE": np.tile([0.25, 0.0], count),
+            "DV": np.tile([np.nan, 700.0], count),
+        }
+    )
+    for name, values in columns.items():
+        rows[name] = np.repeat(values, 2)
+    return pk.read_dataset(rows, units=UNITS)
+
+
+def test_groups_body_surface_and_weight_of_each_subject():
+    data = _data(AGE=[0.5, 6.0, 30.0], WT=[4.0, 7.5, 13.0], HT=[54.0, 66.0, 92.0])
+    bsa = {"weight": "WT", "height": "HT", "formula": "haycock"}
+    more, subjects = declared_subjects(data, GROUPS | {"bsa": bsa})
+    expected = 0.024265 * np.array([54.0, 66.0, 92.0]) ** 0.3964 * subjects.weight**0.5378
+    assert subjects.groups.labels.tolist() == ["newborn", "infant and toddler", "child"]
+    assert subjects.weight.tolist() == [4.0, 7.5, 13.0]
+    np.testing.assert_allclose(subjects.bsa, expected, rtol=1e-14)
+    np.testing.assert_array_equal(more.covariates["BSA"], np.repeat(subjects.bsa, 2))
+    assert subjects.bsa_source == "Haycock, from WT and HT"
+    assert not subjects.is_virtual
+
+
+def test_a_column_of_body_surface_is_used_as_it_is():
+    data = _data(AGE=[6.0], S=[0.4])
+    same, subjects = declared_subjects(data, GROUPS | {"bsa": "S"})
+    assert same is data
+    assert subjects.bsa.tolist() == [0.4]
+    assert subjects.bsa_source == "column S"
+    assert subjects.weight is None
+
+
+def test_weight_may_be_named_alone():
+    _, subjects = declared_subjects(_data(AGE=[6.0], KG=[7.0]), GROUPS | {"weight": "KG"})
+    assert subjects.weight.tolist() == [7.0]
+
+
+def test_without_a_declaration_nothing_is_known():
+    data = _data(AGE=[6.0], VIRTUAL=[1])
+    same, subjects = declared_subjects(data, None)
+    assert same is data
+    assert subjects.groups is None
+    assert subjects.is_virtual
+
+
+@pytest.mark.parametrize(
+    ("columns", "declared", "message"),
+    [
+        (
+            {"AGE": [12.0, 300.0], "WT": [70.0, 70.0]},
+            {"weight": "WT", "cuts": {"all": (0.0, 400.0)}},
+            r"subject 1, line 2, column WT: 70 kg at an age of 1 years, where 2\.5 to 39\.2 kg",
+        ),
+        ({"AGE": [500.0]}, {}, r"subject 1, line 2, column AGE: this age is in none of the groups"),
+        ({"AGE": [-1.0]}, {}, r"subject 1, line 2, column AGE: no age of a person in months"),
+        ({"AGE": [np.nan]}, {}, r"subject 1, column AGE: AGE is used by \[groups\] and missing"),
+        ({"AGED": [1.0]}, {}, r"no covariate AGE, which \[groups\] uses; did you mean `AGED`"),
+        (
+            {"AGE": [6.0], "S": [4.0]},
+            {"bsa": "S"},
+            r"column S: 4 m2 at an age of 0\.5 years, where 0\.\d+ to 1\.\d+ m2 are plausible",
+        ),
+        (
+            {"AGE": [6.0], "H": [0.66], "W": [7.5]},
+            {"bsa": {"weight": "W", "height": "H", "formula": "boyd"}},
+            r"column H: 0\.66 cm at an age of 0\.5 years",
+        ),
+        (
+            {"AGE": [6.0], "H": [66.0], "W": [7.5], "BSA": [0.4]},
+            {"bsa": {"weight": "W", "height": "H", "formula": "boyd"}},
+            r"\[groups\] bsa: the file has a column BSA and \[groups\] asks to compute it",
+        ),
+    ],
+)
+def test_faults_name_subject_line_and_column(columns, declared, message):
+    base = GROUPS if "cuts" not in declared else {"age": "AGE", "unit": "month"}
+    with pytest.raises(pk.DataError, match=message):
+        declared_subjects(_data(**columns), base | declared)
+
+
+def test_all_faults_come_at_once():
+    data = _data(AGE=[12.0, 12.0, 500.0], WT=[70.0, 0.1, 60.0])
+    with pytest.raises(pk.DataError) as caught:
+        declared_subjects(data, GROUPS | {"weight": "WT"})
+    assert len(caught.value.problems) == 3
+
+
+def test_a_declaration_from_python_is_checked_like_one_from_a_file():
+    with pytest.raises(pk.ModelError, match=r"\[groups\] cuts: a and b overlap"):
+        declared_subjects(
+            _data(AGE=[6.0]), {"age": "AGE", "cuts": {"a": (0.0, 3.0), "b": (2.0, 4.0)}}
+        )
