@@ -22,6 +22,7 @@ from pkmodel.definition.reading import build_definition
 from pkmodel.errors import DataError, ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.structural import STRUCTURES
+from pkmodel.shipped import shipped_fits
 
 EVERY_KEY = """
 title = "All of it"
@@ -202,7 +203,7 @@ def test_groups_by_scheme(read):
     assert definition.groups == {"age": "AGE", "unit": "year", "scheme": "ich_e11", "bsa": "BSA"}
 
 
-@pytest.mark.parametrize("name", ["phenobarbital", "remifentanil", "theophylline"])
+@pytest.mark.parametrize("name", shipped_fits())
 def test_shipped_definitions_are_found_by_name(name, tmp_path):
     definition = read_definition(name)
     assert definition.data is not None
