@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from pkmodel.plots.panels import (
+from pkmodel.plots.scatter import (
     add_group_legend,
     draw_trend,
     grid,

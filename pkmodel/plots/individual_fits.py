@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pkmodel.plots.panels import GROUP, grid, is_wide, short
+from pkmodel.plots.scatter import GROUP, grid, is_wide, short
 from pkmodel.plots.style import COLOURS, GREY, Plot, house_style, label
 
 if TYPE_CHECKING:

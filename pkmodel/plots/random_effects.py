@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pkmodel.plots.panels import (
+from pkmodel.plots.scatter import (
     TREND,
     add_group_legend,
     draw_trend,
