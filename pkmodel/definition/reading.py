@@ -114,7 +114,7 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
         data=_data(document.data, path) if document.data is not None else None,
         model=model,
         options=options,
-        groups=_groups(document.groups) if document.groups is not None else None,
+        groups=_groups(document.groups, path) if document.groups is not None else None,
         path=path,
     )
 
@@ -252,8 +252,12 @@ def _data(table: DataSection, path: Path) -> DataSpec:
     )
 
 
-def _groups(table: GroupsSection) -> dict[str, object]:
+def _groups(table: GroupsSection, path: Path) -> dict[str, object]:
     groups = table.model_dump(exclude_none=True)
+    if table.margin is not None:
+        groups["margin"] = tuple(table.margin)
+    if table.published is not None:
+        groups["published"] = os.path.normpath(path.parent.resolve() / table.published)
     if table.cuts is not None:
         groups["cuts"] = {name: (low, high) for name, (low, high) in table.cuts.items()}
     if table.bsa is not None and table.bsa.column is not None:
