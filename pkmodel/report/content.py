@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+WIDEST = 8.4
+"""Inches; wider pictures are shrunk to this."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -65,6 +68,11 @@ class Picture:
     caption: str
     source: str
     width: float
+
+    @property
+    def share(self) -> int:
+        """Its width in percent of the widest picture, so that all have letters of one size."""
+        return round(min(100.0, 100.0 * self.width / WIDEST))
 
 
 Part = Text | Items | Table | Picture

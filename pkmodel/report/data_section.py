@@ -60,7 +60,9 @@ def _source(document: dict[str, Any]) -> str:
 
 
 def _observations(subjects: Subjects, units: dict[str, str]) -> Table:
-    columns = [(name, _observed(rows, units)) for name, rows in subjects.parts(subjects.predictions)]
+    columns = [
+        (name, _observed(rows, units)) for name, rows in subjects.parts(subjects.predictions)
+    ]
     persons = dict(subjects.parts(subjects.individuals))
     for name, column in columns:
         column["subjects"] = str(len(persons[name]))

@@ -14,15 +14,17 @@ from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
 
 
-def goodness_section(run: Run, subjects: Subjects, note: str) -> Section:
+def goodness_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section:
     """Draw observations against predictions, and residuals, of the subjects with a mode."""
     units = run.document["units"]
     table = subjects.with_mode().predictions
     if table.empty:
         return Section("fit", "Goodness of fit", (NOTHING_TO_DRAW,))
-    identity = observed_against_predicted(table, concentration=units["concentration"], note=note)
+    identity = observed_against_predicted(
+        table, concentration=units["concentration"], is_virtual=is_virtual
+    )
     residuals = weighted_residuals(
-        table, time=units["time"], concentration=units["concentration"], note=note
+        table, time=units["time"], concentration=units["concentration"], is_virtual=is_virtual
     )
     return Section(
         "fit",
@@ -60,14 +62,14 @@ def _without_residual(table: pd.DataFrame) -> str:
     return f" Rows below quantification ({censored}) have no residual and are not drawn."
 
 
-def individual_section(run: Run, subjects: Subjects, note: str) -> Section:
+def individual_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section:
     """Draw every subject; of one without a mode the individual prediction is left out."""
     units = run.document["units"]
     table = subjects.predictions.copy()
     failed = subjects.individuals.loc[subjects.individuals["MODE"] != "found", "ID"]
     table.loc[table["ID"].isin(failed), "IPRED"] = float("nan")
     pages = individual_fits(
-        table, time=units["time"], concentration=units["concentration"], note=note
+        table, time=units["time"], concentration=units["concentration"], is_virtual=is_virtual
     )
     caption = (
         "Circles: observations; blue: individual prediction; grey, dashed: population prediction. "
@@ -75,13 +77,15 @@ def individual_section(run: Run, subjects: Subjects, note: str) -> Section:
         "with its doses, is not in the run's files. Each panel has its own axes."
     )
     pictures = [
-        draw(page, f"Individual fits, page {k} of {len(pages)}. {caption if k == 1 else ''}".strip())
+        draw(
+            page, f"Individual fits, page {k} of {len(pages)}. {caption if k == 1 else ''}".strip()
+        )
         for k, page in enumerate(pages, start=1)
     ]
     return Section("individuals", "Individual fits", tuple(pictures))
 
 
-def effect_section(run: Run, subjects: Subjects, note: str) -> Section:
+def effect_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section:
     """Draw the random effects between subjects, and each against the covariates."""
     document = run.document
     shrinkage = document["shrinkage"]["eta"]
@@ -90,13 +94,15 @@ def effect_section(run: Run, subjects: Subjects, note: str) -> Section:
     }
     table = subjects.with_mode().individuals
     if not omega:
-        return Section("effects", "Random effects", (Text("The model has no effects between subjects."),))
+        return Section(
+            "effects", "Random effects", (Text("The model has no effects between subjects."),)
+        )
     if table.empty:
         return Section("effects", "Random effects", (NOTHING_TO_DRAW,))
     drawn, others = _drawn_covariates(table, subjects.covariates)
     parts: list[Part] = [
         draw(
-            effect_distribution(table, omega, shrinkage, note=note),
+            effect_distribution(table, omega, shrinkage, is_virtual=is_virtual),
             "Random effects at the modes; curve: the normal density with the variance ω² of the "
             "model. Where shrinkage is large the modes are drawn to zero, and neither their "
             "spread, nor their correlations, nor trends against covariates can be trusted.",
@@ -105,16 +111,20 @@ def effect_section(run: Run, subjects: Subjects, note: str) -> Section:
     for name in omega if drawn else ():
         parts.append(
             draw(
-                effect_against_covariates(table, name, drawn, shrinkage[name], note=note),
+                effect_against_covariates(
+                    table, name, drawn, shrinkage[name], is_virtual=is_virtual
+                ),
                 f"η of {name} against covariates; red: a smooth trend, or the median of a box.",
             )
         )
     if others:
-        parts.append(Text(f"Not drawn, as all subjects with a mode have the same: {listed(others, 50)}."))
+        parts.append(
+            Text(f"Not drawn, as all subjects with a mode have the same: {listed(others, 50)}.")
+        )
     return Section("effects", "Random effects", tuple(parts))
 
 
 def _drawn_covariates(table: pd.DataFrame, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Part the covariates into those that differ between subjects and those that do not."""
-    drawn = [name for name in names if table[name].nunique() > 1 and table[name].dtype == float]
+    drawn = [n for n in names if table[n].dtype == float and table[n].min() < table[n].max()]
     return drawn, [name for name in names if name not in drawn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pkmodel.plots.search import search_path
@@ -20,7 +21,7 @@ def trust_section(run: Run) -> Section:
     rows = [(c.name, MARKS[c.mark], c.finding) for c in checks(document)]
     parts: list[Part] = [
         Table(
-            "Checks",
+            "",
             ("check", "verdict", "finding"),
             tuple(rows),
             "lll",
@@ -69,7 +70,7 @@ def criteria_section(run: Run) -> Section:
     return Section(
         "criteria",
         "Objective and criteria",
-        (Table("Objective and criteria", ("criterion", "value", "meaning"), kept, "lrl", note),),
+        (Table("", ("criterion", "value", "meaning"), kept, "lrl", note),),
     )
 
 
@@ -81,7 +82,7 @@ def method_name(document: dict[str, Any]) -> str:
     return method
 
 
-def record_section(run: Run, note: str) -> Section:
+def record_section(run: Run, is_virtual: bool) -> Section:
     """Say how the run was made, so that it can be made again."""
     document = run.document
     seconds = ", ".join(f"{name} {fixed(v, 2)}" for name, v in document["seconds"].items())
@@ -92,20 +93,20 @@ def record_section(run: Run, note: str) -> Section:
         ("status", document["status"]),
         ("seed", str(document["seed"])),
         ("threads", str(document["threads"])),
-        ("data file", document["data"]),
+        ("data file", Path(document["data"]).name),
         ("sha256 of the data", document["data_sha256"]),
         ("sha256 of fit.json", run.digest),
         ("evaluations", str(document["evaluations"])),
         ("norm of the gradient", number(document["gradient_norm"])),
         ("seconds", seconds),
     ]
-    parts: list[Part] = [table("Run record", ("", ""), rows, "ll")]
+    parts: list[Part] = [table("", ("", ""), rows, "ll")]
     if len(document["starts"]) > 1:
         parts.append(_starts(document))
     if len(run.trace) > 1:
         parts.append(
             draw(
-                search_path(run.trace, note=note),
+                search_path(run.trace, is_virtual=is_virtual),
                 "The search: what the objective still had to fall to the estimates, and the norm "
                 "of its gradient, at each evaluation. First steps are those of FOCE-I for every "
                 "method.",

@@ -1,8 +1,7 @@
-"""Read the files of a run, and refuse a folder that holds none, or whose files do not fit together."""
+"""Read the files of a run; refuse a folder without one, or files that do not fit together."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
