@@ -39,6 +39,13 @@ def shipped_fits() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder("fits").glob("*.toml"))}
 
 
+def shipped_trials() -> dict[str, Path]:
+    """Return the shipped trials by name, sorted; each stands beside the data made from it."""
+    certificates = ("source.toml", "truth.toml")
+    found = [p for p in shipped_folder("data").glob("*/*.toml") if p.name not in certificates]
+    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
+
+
 @dataclass(frozen=True)
 class ShippedData:
     """A shipped data set and its birth certificate.
