@@ -11,7 +11,21 @@ from pathlib import Path
 
 from pkmodel.errors import FitError
 
-FIT_FILES = ("fit.json", "individuals.csv", "predictions.csv", "trace.csv", "fit.nc")
+FIT_FILES = (
+    "fit.json",
+    "individuals.csv",
+    "exposure.csv",
+    "predictions.csv",
+    "trace.csv",
+    "fit.nc",
+    "groups.csv",
+    "contrasts.json",
+    "comparison.json",
+    "noncompartmental.csv",
+    "samples.csv",
+    "published.csv",
+    "report.html",
+)
 """What every fit writes."""
 
 FILES = (
