@@ -138,10 +138,10 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
     title = f"Ratio to {found.reference}, margin {low:g} to {high:g}"
     header = ("metric", "group", "", "adjusted for", "ratio", "interval", "verdict")
     table = _table(header, left=4)
-    empty = _without_values(found)
+    empty, order = _without_values(found), list(METRICS)
     shown = sorted(
-        (c for c in found.contrasts if c.metric in metrics and (c.metric, c.kind) not in empty),
-        key=lambda c: (metrics.index(c.metric), found.groups.names.index(c.group)),
+        (c for c in found.contrasts if _is_shown(c, metrics) and (c.metric, c.kind) not in empty),
+        key=lambda c: (order.index(c.metric), found.groups.names.index(c.group)),
     )
     before: tuple[str, str] = ("", "")
     for c in shown:
@@ -157,6 +157,12 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             Text(c.verdict, style=MARKS[c.verdict]),
         )
     return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
+
+
+def _is_shown(c: Contrast, metrics: list[str]) -> bool:
+    """Tell whether a contrast is printed: of a headline metric, or adjusted by the model itself."""
+    is_of_the_formula = c.kind == "model" and c.metric == "CL" and c.adjustment != "none"
+    return c.metric in metrics or is_of_the_formula
 
 
 def _interval(c: Contrast) -> str:

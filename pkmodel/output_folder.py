@@ -12,12 +12,7 @@ from pathlib import Path
 from pkmodel.errors import FitError
 
 FIT_FILES = (
-    "fit.json",
-    "individuals.csv",
-    "exposure.csv",
-    "predictions.csv",
-    "trace.csv",
-    "fit.nc",
+    *FIT_FILES,
     "groups.csv",
     "contrasts.json",
     "comparison.json",
