@@ -12,14 +12,12 @@ from pathlib import Path
 from pkmodel.errors import FitError
 
 FIT_FILES = (
-    *FIT_FILES,
-    "groups.csv",
-    "contrasts.json",
-    "comparison.json",
-    "noncompartmental.csv",
-    "samples.csv",
-    "published.csv",
-    "report.html",
+    "fit.json",
+    "individuals.csv",
+    "exposure.csv",
+    "predictions.csv",
+    "trace.csv",
+    "fit.nc",
 )
 """What every fit writes."""
 
@@ -27,8 +25,10 @@ FILES = (
     *FIT_FILES,
     "groups.csv",
     "contrasts.json",
-    "exposure.csv",
+    "comparison.json",
     "noncompartmental.csv",
+    "samples.csv",
+    "published.csv",
     "report.html",
 )
 """What may stand in the folder of a fit: it is replaced with all of it."""
