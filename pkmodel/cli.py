@@ -117,6 +117,73 @@ def check(file: str) -> None:
     _print(overview(definition, result))
 
 
+def _two_ratios(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[float, float] | None:
+    """Read two numbers with a comma between them."""
+    if value is None:
+        return None
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not two numbers, such as 0.8,1.25") from None
+    return low, high
+
+
+@main.command()
+@click.argument("trial")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="CSV file to write.")
+@click.option("--seed", type=click.IntRange(min=0), help="Replaces that of TRIAL.")
+@click.option(
+    "--power",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Find the number per group for this chance of the verdict, such as 0.8.",
+)
+@click.option(
+    "--margin",
+    callback=_two_ratios,
+    metavar="LOW,HIGH",
+    help="With --power: ratios that count as equivalent.",
+)
+@click.option("--trials", type=click.IntRange(min=100), help="With --power; 1000 if not given.")
+def simulate(
+    trial: str,
+    out: Path | None,
+    seed: int | None,
+    power: float | None,
+    margin: tuple[float, float] | None,
+    trials: int | None,
+) -> None:
+    """Simulate a trial of virtual people, or plan its size.
+
+    TRIAL is a TOML file, or the name of a shipped trial; see "pkmodel list".
+    """
+    from pkmodel.contrast.margin import given_margin
+    from pkmodel.simulate import plan_trial, read_trial, simulate_trial
+    from pkmodel.simulate.output import check_table_file, write_table
+    from pkmodel.simulate.printing import plan_summary, simulation_summary
+
+    if power is None and (margin or trials):
+        raise click.UsageError("--margin and --trials belong to --power")
+    if power is not None and out is not None:
+        raise click.UsageError("--power prints a plan and writes no table: leave out --out")
+    declared = read_trial(trial)
+    if power is not None:
+        wanted = None if margin is None else given_margin(margin)
+        with _progress() as say:
+            say("simulating trials")
+            plan = plan_trial(declared, power, margin=wanted, trials=trials or 1000, seed=seed)
+        _print(plan_summary(plan))
+        return
+    replaces = out is not None and check_table_file(out)
+    simulated = simulate_trial(declared, seed)
+    if out is not None:
+        write_table(simulated.table, out)
+    _print(simulation_summary(simulated))
+    former = "; replaces a former simulated table" if replaces else ""
+    click.echo(f"written to {out}{former}" if out else "nothing written; --out FILE keeps it")
+
+
 @main.command(name="list")
 def list_shipped() -> None:
     """List the shipped fit definitions and data sets."""
