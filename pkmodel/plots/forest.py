@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from textwrap import fill, shorten
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from pkmodel.exposure.metric import METRICS
 from pkmodel.plots.style import (
     COLOURS,
     GREY,
+    LABEL_SIZE,
     VIRTUAL,
     Look,
     Plot,
@@ -28,6 +29,7 @@ from pkmodel.plots.style import (
     new_figure,
 )
 from pkmodel.plots.table import Rows, need_columns
+from pkmodel.plots.wrapping import wrap
 from pkmodel.suggestion import quoted, suggest
 
 if TYPE_CHECKING:
@@ -347,7 +349,7 @@ def _axis_label(data: pd.DataFrame) -> str:
     to = f" to “{references[0]}”" if len(references) == 1 else " to the reference"
     levels = sorted({f"{100.0 * level:.4g} %" for level in data["level"] if np.isfinite(level)})
     interval = f", with {' or '.join(levels)} interval" if levels else ""
-    return fill(f"ratio{to}{interval}", 60)
+    return wrap(f"ratio{to}{interval}", 4.0, LABEL_SIZE)
 
 
 def _legend(data: pd.DataFrame) -> list[Artist]:
