@@ -108,7 +108,8 @@ def clearance_plot(
         The subjects are simulated; the figure and the table say so.
     typical : DataFrame, optional
         The typical curve, as `pkmodel.plots.typical.typical_parameter` returns it for CL: a row
-        per person, with BSA, AGE where drawn against, CL, CL_LOWER, CL_UPPER and LEVEL.
+        per person, with BSA, AGE where drawn against, CL, CL_LOWER, CL_UPPER and LEVEL. The rows
+        are joined to a line: take one typical person of each size, not a sample of persons.
     published : sequence of PublishedCurve
         Against age they are drawn at the body surfaces of the persons of `typical`.
     against : sequence of str

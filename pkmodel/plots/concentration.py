@@ -217,17 +217,17 @@ def _draw_panel(axes: Axes, own: pd.DataFrame, colour: str) -> None:
     is_median = bool(lines["ID"].isna().any())
     for _, line in lines.groupby("ID", sort=False, dropna=False):
         time, value = _broken_where_time_begins_anew(line)
-        axes.plot(time, value, zorder=1, **_line(colour, is_median=is_median))
+        axes.plot(time, value, **_line(is_median=is_median))
     seen = own[own["KIND"] == OBSERVED]
     is_low = seen["CENS"] == 1
     axes.plot(seen["TIME"][~is_low], seen["DV"][~is_low], **_quantified(colour))
     axes.plot(seen["TIME"][is_low], seen["DV"][is_low], **_censored())
 
 
-def _line(colour: str, *, is_median: bool) -> dict[str, Any]:
+def _line(*, is_median: bool) -> dict[str, Any]:
     if is_median:
-        return {"color": colour, "lw": 1.8}
-    return {"color": GREY, "lw": 0.6, "alpha": 0.55}
+        return {"color": "black", "lw": 1.8, "zorder": 4}
+    return {"color": GREY, "lw": 0.6, "alpha": 0.55, "zorder": 1}
 
 
 def _quantified(colour: str) -> dict[str, Any]:
@@ -314,7 +314,7 @@ def _legend(data: pd.DataFrame, colour: str) -> list[Artist]:
     if len(lines):
         is_median = bool(lines["ID"].isna().any())
         text = LABELS["median" if is_median else "individual"]
-        handles.append(Line2D([], [], label=text, **_line(colour, is_median=is_median)))
+        handles.append(Line2D([], [], label=text, **_line(is_median=is_median)))
     return handles
 
 

@@ -28,26 +28,25 @@ def wrap(text: str, inches: float, size: float) -> str:
     >>> wrap("clearance per m² of infants", 1.0, 10.0).splitlines()
     ['clearance per', 'm² of infants']
     """
-    return "\n".join(
-        line for part in text.split("\n") for line in _lines(part, inches * POINTS_PER_INCH, size)
-    )
+    return "\n".join(line for part in text.split("\n") for line in _lines(part, inches, size))
 
 
-def _lines(text: str, room: float, size: float) -> list[str]:
+def _lines(text: str, inches: float, size: float) -> list[str]:
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and _width(longer, size) > _SPARE * room:
+        if lines[-1] and text_width(longer, size) > _SPARE * inches:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def _width(text: str, size: float) -> float:
-    """Return the width of a text in the usual letters, points."""
+def text_width(text: str, size: float) -> float:
+    """Return the width of a line in the usual letters, inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     letters = FontProperties(size=size)
-    return float(text_to_path.get_text_width_height_descent(text, letters, ismath=False)[0])
+    points = text_to_path.get_text_width_height_descent(text, letters, ismath=False)[0]
+    return float(points) / POINTS_PER_INCH
