@@ -198,7 +198,7 @@ def test_the_command_prints_groups_ratios_and_verdicts(run):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--margin", "0.8"], "--margin 0.8: expected two numbers such as 0.8,1.25"),
+        (["--margin", "0.8"], "'0.8' is not two numbers, such as 0.8,1.25"),
         (["--margin", "0.8,0.9"], "is no range of ratios about 1"),
         (["--reference", "adults"], "the reference 'adults' is no group"),
         (["--settle", "0"], "settle"),
