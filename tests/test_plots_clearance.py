@@ -20,8 +20,9 @@ from pkmodel.plots.clearance import (
 )
 from pkmodel.plots.style import VIRTUAL
 from pkmodel.plots.typical import typical_parameter
+from pkmodel.published import published_model
 
-CLEMENTS = PublishedCurve("Clements 2020", lambda bsa: 2.22 * (bsa / 1.876) ** 0.620, "L/h", 0.37)
+CLEMENTS = PublishedCurve.of(published_model("clements_2020"))
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_the_published_curve_is_the_published_model_and_marked_beyond_its_data(f
     assert (rows["EXTRAPOLATED"] == (rows["BSA"] < 0.37)).all()
     assert rows["EXTRAPOLATED"].nunique() == 2
     written = plot_cases.texts(plot.figure)
-    assert {"Clements 2020", "the same, beyond its data"} <= set(written)
+    assert {"published model, Clements 2020", "the same, beyond its data"} <= set(written)
 
 
 def test_the_band_and_points_are_drawn_in_every_panel(fit, typical):

@@ -25,6 +25,7 @@ from pkmodel.plots.style import (
     new_figure,
 )
 from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
+from pkmodel.published import PublishedModel
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
 
@@ -83,6 +84,25 @@ class PublishedCurve:
     unit: str
     smallest_bsa: float = 0.0
     largest_bsa: float = np.inf
+
+    @classmethod
+    def of(cls, model: PublishedModel) -> PublishedCurve:
+        """Return the curve of a shipped published model.
+
+        Examples
+        --------
+        >>> from pkmodel.published import published_model
+        >>> curve = PublishedCurve.of(published_model("clements_2020"))
+        >>> curve.title, curve.unit, curve.smallest_bsa
+        ('published model, Clements 2020', 'L/h', 0.37)
+        """
+        smallest = model.figures.get("smallest_bsa")
+        return cls(
+            title=f"published model, {model.source}",
+            clearance=model.clearance,
+            unit=model.figures["clearance"].unit,
+            smallest_bsa=0.0 if smallest is None else smallest.value,
+        )
 
 
 def clearance_plot(
