@@ -11,14 +11,20 @@ from pathlib import Path
 
 from pkmodel.errors import FitError
 
-FIT_FILES = ("fit.json", "individuals.csv", "predictions.csv", "trace.csv", "fit.nc")
+FIT_FILES = (
+    "fit.json",
+    "individuals.csv",
+    "exposure.csv",
+    "predictions.csv",
+    "trace.csv",
+    "fit.nc",
+)
 """What every fit writes."""
 
 FILES = (
     *FIT_FILES,
     "groups.csv",
     "contrasts.json",
-    "exposure.csv",
     "noncompartmental.csv",
     "report.html",
 )

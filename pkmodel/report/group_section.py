@@ -1,21 +1,25 @@
-"""Exposure by group, and whether groups compare: what ``pkmodel compare-groups`` has written."""
+"""Exposure by group, and whether groups compare, where ``pkmodel compare-groups`` asked that."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pkmodel.exposure.metric import METRICS
+from pkmodel.exposure.summary import group_summary
+from pkmodel.grouping import Groups
 from pkmodel.plots.exposure_by_group import exposure_plot
 from pkmodel.plots.forest import KINDS, forest_plot
+from pkmodel.plots.scatter import is_wide
 from pkmodel.plots.style import in_print
 from pkmodel.report.content import Items, Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
-from pkmodel.report.number import Number, fixed, interval, number, percent
+from pkmodel.report.number import Number, between, fixed, interval, number, percent
 from pkmodel.report.run_folder import Run
-from pkmodel.report.subjects import Subjects
+from pkmodel.report.subjects import GROUP, Subjects
 from pkmodel.units import Units
 
 DRAWN = ("CSS", "CL_BSA", "CL")
@@ -29,10 +33,13 @@ VERDICTS = (
 def group_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section | None:
     """Tabulate and draw exposure and contrasts; nothing where the run has none of them."""
     parts: list[Part] = []
-    if run.groups is not None:
-        parts += _summaries(run, run.groups)
-    if run.exposure is not None and subjects.group_names:
+    summary = run.groups
+    if run.exposure is not None and GROUP in run.exposure and subjects.group_names:
         parts += _exposure_picture(run, run.exposure, subjects, is_virtual)
+        if summary is None:
+            summary = _summary(run.exposure, subjects)
+    if summary is not None:
+        parts += _summaries(run, summary)
     if run.contrasts:
         parts += _contrasts(run.contrasts, is_virtual)
     if not parts:
@@ -62,6 +69,13 @@ def _kind(name: str) -> str:
 # -- summaries ----------------------------------------------------------------------------------
 
 
+def _summary(exposure: pd.DataFrame, subjects: Subjects) -> pd.DataFrame:
+    """Summarise exposure by group as ``compare-groups`` does, of a run without groups.csv."""
+    code = [subjects.group_names.index(name) for name in exposure[GROUP]]
+    groups = Groups(subjects.group_title, subjects.group_names, np.array(code), "")
+    return group_summary(exposure, groups, "individual")
+
+
 def _summaries(run: Run, groups: pd.DataFrame) -> Iterator[Table]:
     """Yield the table of exposure by group of each kind of value."""
     units = _units(run)
@@ -70,7 +84,6 @@ def _summaries(run: Run, groups: pd.DataFrame) -> Iterator[Table]:
         yield table(
             f"Exposure by group: {_kind(str(kind))}",
             (
-                "metric",
                 "group",
                 "n",
                 "mean ± SD",
@@ -79,19 +92,18 @@ def _summaries(run: Run, groups: pd.DataFrame) -> Iterator[Table]:
                 "5th to 95th percentile",
             ),
             _summary_rows(rows, units, has_bsa),
-            "llrrrrr",
+            "lrrrrr",
             "CV of the geometric mean: 100 √(exp(s²) − 1), s the SD of the logarithms. Percentiles "
             "by linear interpolation.",
         )
 
 
 def _summary_rows(rows: pd.DataFrame, units: Units, has_bsa: bool) -> Iterator[tuple[str, ...]]:
-    """Write a row for each metric and group; a metric is named in its first row."""
-    before = ""
-    for row in rows.to_dict("records"):
-        title = _title(str(row["metric"]), units, has_bsa)
-        yield ("" if title == before else title, str(row["group"]), *_summary_cells(row))
-        before = title
+    """Write each metric, and below it a row for each group."""
+    for metric, some in rows.groupby("metric", sort=False):
+        yield (_title(str(metric), units, has_bsa),)
+        for row in some.to_dict("records"):
+            yield (str(row["group"]), *_summary_cells(row))
 
 
 def _summary_cells(row: dict[Any, Any]) -> tuple[str, ...]:
@@ -118,15 +130,17 @@ def _exposure_picture(
     run: Run, exposure: pd.DataFrame, subjects: Subjects, is_virtual: bool
 ) -> Iterator[Part]:
     metrics = [name for name in DRAWN if name in exposure and exposure[name].notna().any()][:2]
-    if metrics and "GROUP" in exposure:
-        plot = exposure_plot(
-            exposure,
-            _units(run),
-            is_virtual=is_virtual,
-            metrics=metrics,
-            order=subjects.group_names,
-        )
-        yield draw(plot, "Exposure of each subject by the model, by group.")
+    if not metrics:
+        return
+    plot = exposure_plot(
+        exposure,
+        _units(run),
+        is_virtual=is_virtual,
+        metrics=metrics,
+        order=subjects.group_names,
+        is_log=any(is_wide(exposure[name].to_numpy(float)) for name in metrics),
+    )
+    yield draw(plot, "Exposure of each subject by the model, by group.")
 
 
 # -- contrasts ----------------------------------------------------------------------------------
@@ -141,7 +155,6 @@ def _contrasts(contrasts: list[dict[str, Any]], is_virtual: bool) -> Iterator[Pa
     yield table(
         "Ratios to the reference group",
         (
-            "metric",
             "group / reference",
             "from",
             "adjusted for",
@@ -152,8 +165,8 @@ def _contrasts(contrasts: list[dict[str, Any]], is_virtual: bool) -> Iterator[Pa
             "p (Holm)",
             "verdict",
         ),
-        [_contrast_row(row) for row in contrasts],
-        "llllrrrrrl",
+        _by_metric(contrasts, _contrast_row),
+        "lllrrrrrl",
         f"{_levels(contrasts)} {VERDICTS} p of the two one-sided tests, adjusted by Holm for the "
         "groups of a metric.",
     )
@@ -167,6 +180,15 @@ def _contrasts(contrasts: list[dict[str, Any]], is_virtual: bool) -> Iterator[Pa
     if warned:
         yield Text("Warnings of these comparisons:")
         yield Items(tuple(dict.fromkeys(warned)))
+
+
+def _by_metric(
+    rows: list[dict[str, Any]], cells: Callable[[dict[str, Any]], tuple[str, ...]]
+) -> Iterator[tuple[str, ...]]:
+    """Write each metric, and below it its rows."""
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        yield (METRICS[metric].title if metric in METRICS else metric,)
+        yield from dict.fromkeys(cells(row) for row in rows if row["metric"] == metric)
 
 
 def _levels(contrasts: list[dict[str, Any]]) -> str:
@@ -187,7 +209,6 @@ def _adjustment(row: dict[str, Any]) -> str:
 
 def _contrast_row(row: dict[str, Any]) -> tuple[str, ...]:
     return (
-        row["metric"],
         f"{row['group']} / {row['reference']}",
         _kind(row["kind"]),
         _adjustment(row),
@@ -204,7 +225,7 @@ def _ends(lower: Number, upper: Number) -> str:
     """Write the ends of a ratio's interval; one that is not known is said to be so."""
     if lower is None and upper is None:
         return "not known"
-    return f"{fixed(lower, 3) or 'not known'} to {fixed(upper, 3) or 'not known'}"
+    return between(fixed(lower, 3) or "not known", fixed(upper, 3) or "not known")
 
 
 def _p_value(p: Number) -> str:
@@ -213,44 +234,44 @@ def _p_value(p: Number) -> str:
     return "< 0.001" if p < 0.001 else fixed(p, 3)
 
 
+def _share_row(row: dict[str, Any]) -> tuple[str, ...]:
+    share = row["share"]
+    return (
+        f"{row['group']} / {row['reference']}",
+        _kind(row["kind"]),
+        f"{share['inside']} of {share['n']}",
+        percent(share["share"], 1),
+        between(percent(share["lower"], 1), percent(share["upper"], 1)),
+        interval(*share["band"]),
+    )
+
+
 def _shares(rows: list[dict[str, Any]]) -> Table:
-    cells = [
-        (
-            row["metric"],
-            f"{row['group']} / {row['reference']}",
-            _kind(row["kind"]),
-            f"{row['share']['inside']} of {row['share']['n']}",
-            percent(row["share"]["share"], 1),
-            f"{percent(row['share']['lower'], 1)} to {percent(row['share']['upper'], 1)}",
-            interval(*row["share"]["band"]),
-        )
-        for row in rows
-    ]
     return table(
         "Share inside the reference group's 5th to 95th percentile",
-        ("metric", "group / reference", "from", "inside", "share", "exact interval", "band"),
-        list(dict.fromkeys(cells)),
-        "lllrrrr",
+        ("group / reference", "from", "inside", "share", "exact interval", "band"),
+        _by_metric(rows, _share_row),
+        "llrrrr",
         "The band is taken as known.",
     )
 
 
+def _test_row(row: dict[str, Any]) -> tuple[str, ...]:
+    test = row["likelihood_ratio"]
+    return (
+        f"{row['group']} / {row['reference']}",
+        _adjustment(row),
+        fixed(test["statistic"], 2),
+        str(test["df"]),
+        _p_value(test["p_value"]),
+        row.get("others") or "",
+    )
+
+
 def _likelihood_ratio_tests(rows: list[dict[str, Any]]) -> Table:
-    cells = [
-        (
-            row["metric"],
-            f"{row['group']} / {row['reference']}",
-            _adjustment(row),
-            fixed(row["likelihood_ratio"]["statistic"], 2),
-            str(row["likelihood_ratio"]["df"]),
-            _p_value(row["likelihood_ratio"]["p_value"]),
-            row.get("others") or "",
-        )
-        for row in rows
-    ]
     return table(
         "Likelihood ratio tests that a ratio is 1, inside the model",
-        ("metric", "group / reference", "adjusted for", "χ²", "df", "p", "other parameters"),
-        cells,
-        "lllrrrl",
+        ("group / reference", "adjusted for", "χ²", "df", "p", "other parameters"),
+        _by_metric(rows, _test_row),
+        "llrrrl",
     )

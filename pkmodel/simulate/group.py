@@ -87,9 +87,7 @@ def _records(
     hour = convert_time(1.0, "h", units.time)
     parts = (infusions.rate.size, boluses.rate.size, times.size)
     nothing = np.zeros(times.size)
-    subject = np.concatenate(
-        [infusions.subject, boluses.subject, np.repeat(np.arange(n), samples)]
-    )
+    subject = np.concatenate([infusions.subject, boluses.subject, np.repeat(np.arange(n), samples)])
     time = hour * np.concatenate([infusions.start, boluses.time, times.ravel()])
     length = infusions.stop - infusions.start
     amount = np.concatenate(

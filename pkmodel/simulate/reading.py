@@ -187,9 +187,7 @@ def _model(
 
 
 def _groups(document: TrialDocument, units: Units) -> tuple[TrialGroup, ...]:
-    regimens = {
-        name: _regimen(entry, units) for name, entry in (document.regimens or {}).items()
-    }
+    regimens = {name: _regimen(entry, units) for name, entry in (document.regimens or {}).items()}
     samplings = {name: _sampling(entry) for name, entry in (document.samplings or {}).items()}
     return tuple(
         TrialGroup(name, entry.n, _years(entry), regimens[entry.regimen], samplings[entry.sampling])

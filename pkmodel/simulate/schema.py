@@ -31,7 +31,7 @@ def _must(description: str, **limits: Any) -> Any:
 class TrialGroupSection(Section):
     """A group of virtual people."""
 
-    expected = 'a table with n, age, regimen and sampling, such as n = 30, age = [0, 2], ...'
+    expected = "a table with n, age, regimen and sampling, such as n = 30, age = [0, 2], ..."
     n: int = _must("a whole number of people from 1 on", ge=1, le=MOST_SUBJECTS)
     age: list[float] = _must("a half-open range of age, such as [0, 2]")
     unit: Literal["year", "month", "week", "day"] = _may("the unit of age", "year")
@@ -46,7 +46,9 @@ class StepSection(Section):
     day: float = _must("the day it begins, 1 for the first; a number from 1 on", ge=1)
     dose: float = _must("a positive dose in `unit`", gt=0)
     unit: str = _must('a unit of doses per time, such as "ug/m2/day" or "ug/day"')
-    cap: float | None = _may("the highest dose per time, a positive number, in `unit` without /m2", gt=0)
+    cap: float | None = _may(
+        "the highest dose per time, a positive number, in `unit` without /m2", gt=0
+    )
     weight: list[Number] | None = _may("body weights in kg that it is for, such as [0, 45]")
 
 
@@ -100,9 +102,13 @@ class SamplingSection(Section):
     """When samples are drawn."""
 
     expected = "a table such as { hours = [48, 168], after_stop = [1, 4] }"
-    hours: list[Annotated[float, Field(gt=0)]] = _may("hours after the start, such as [48, 168]", [])
+    hours: list[Annotated[float, Field(gt=0)]] = _may(
+        "hours after the start, such as [48, 168]", []
+    )
     spread: float = _may("hours by which `hours` are missed at most, from 0 on", 0.0, ge=0)
-    after_stop: list[Annotated[float, Field(gt=0)]] = _may("hours after the stop, such as [1, 4]", [])
+    after_stop: list[Annotated[float, Field(gt=0)]] = _may(
+        "hours after the stop, such as [1, 4]", []
+    )
 
 
 class PlanSection(Section):
@@ -110,7 +116,9 @@ class PlanSection(Section):
 
     reference: str | None = _may("the name of a group")
     metric: str = _may("a metric of clearance or concentration", "CL_BSA")
-    margin: list[float] = _may("the ratios that count as equivalent, such as [0.8, 1.25]", [0.8, 1.25])
+    margin: list[float] = _may(
+        "the ratios that count as equivalent, such as [0.8, 1.25]", [0.8, 1.25]
+    )
     settle: float = _may("hours before samples count, from 0 on", 10.0, ge=0)
 
 
