@@ -21,6 +21,7 @@ import pkmodel
 from pkmodel.errors import PkmodelError
 
 if TYPE_CHECKING:
+    from pkmodel.comparability import Comparability
     from pkmodel.result import Fit
 
 NOT_CONVERGED = 1
@@ -117,6 +118,67 @@ def check(file: str) -> None:
     _print(overview(definition, result))
 
 
+@main.command(name="compare-groups")
+@_file
+@click.option("--reference", metavar="GROUP", help="The group that others are compared with.")
+@click.option("--margin", metavar="LOW,HIGH", help="Ratios that count as equivalent: 0.8,1.25.")
+@click.option("--by", default="age_group", help="A covariate with few values instead of the age.")
+@click.option(
+    "--multiplicity",
+    type=click.Choice(["none", "bonferroni"]),
+    default="none",
+    show_default=True,
+    help="Simultaneous intervals for all groups, by Bonferroni.",
+)
+@click.option(
+    "--settle",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Hours after the start or change of a rate before a sample is on the plateau.",
+)
+@_out
+@_method
+@_threads
+def compare_groups(
+    file: str,
+    reference: str | None,
+    margin: str | None,
+    by: str,
+    multiplicity: str,
+    settle: float,
+    out: Path | None,
+    method: str | None,
+    threads: int,
+) -> None:
+    """Fit, then compare exposure and clearance between groups."""
+    from pkmodel.exposure.plateau_rule import PlateauRule
+
+    pair, rule = _margin(margin), PlateauRule(settle)
+    definition = pkmodel.read_definition(file)
+    _check_folder(out)
+    with _progress() as say:
+        result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
+        say("comparing groups")
+        found = result.contrast(
+            by, reference=reference, margin=pair, multiplicity=multiplicity, rule=rule
+        )
+    _finish(result, out, found)
+    if not result.converged:
+        sys.exit(NOT_CONVERGED)
+
+
+def _margin(text: str | None) -> tuple[float, float] | None:
+    """Read a margin as it is written on the command line."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadInput(f"--margin {text}: expected two numbers such as 0.8,1.25") from None
+    return low, high
+
+
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
@@ -145,29 +207,33 @@ def _check_folder(out: Path | None) -> None:
         check_output_folder(out)
 
 
-def _finish(result: Fit, out: Path | None) -> None:
+def _finish(result: Fit, out: Path | None, found: Comparability | None = None) -> None:
     """Write the outputs, then print the summary and where they are, or why they are not."""
+    from pkmodel.comparability_text import comparability_summary
     from pkmodel.summary import summary
 
     fault = None
     try:
-        where = _write(result, out)
+        where = _write(result, out, found)
     except PkmodelError as error:
         fault = error
     _print(summary(result.to_dict()))
+    if found is not None:
+        click.echo()
+        _print(comparability_summary(found))
     if fault is not None:
         raise fault
     click.echo(where)
 
 
-def _write(result: Fit, out: Path | None) -> str:
+def _write(result: Fit, out: Path | None, found: Comparability | None) -> str:
     """Write the outputs, and say where they are and what they replace."""
     from pkmodel.output_folder import former_fit
 
     if out is None:
         return "nothing written; --out DIR keeps the results"
     former = former_fit(out)
-    result.save(out)
+    result.save(out, found)
     return f"written to {out}" + (f"; replaces {former}" if former else "")
 
 

@@ -25,7 +25,10 @@ FILES = (
     *FIT_FILES,
     "groups.csv",
     "contrasts.json",
+    "comparison.json",
     "noncompartmental.csv",
+    "samples.csv",
+    "published.csv",
     "report.html",
 )
 """What may stand in the folder of a fit: it is replaced with all of it."""
