@@ -6,7 +6,7 @@ For printing beside an estimate. A figure without a mark is not shipped, see `pk
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pkmodel.errors import PkmodelError
+from pkmodel.errors import DataError, PkmodelError, Problem
 from pkmodel.shipped import shipped_data
 from pkmodel.suggestion import quoted, suggest
 
@@ -31,6 +31,10 @@ TABLES: Mapping[str, str] = {
     "sources": "the papers",
 }
 """Tables of published figures, and what a row of each is."""
+
+
+NUMBERS = ("n", "mean", "sd", "median", "min", "max")
+"""Columns of a published summary that hold numbers."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,63 @@ def published_figures(table: str = "summaries") -> pd.DataFrame:
         if (file := folder / f"{table}.csv").is_file()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def published_beside(
+    file: str | None, groups: Sequence[str], units: Mapping[str, str]
+) -> pd.DataFrame:
+    """Read the published summaries that stand beside those of groups of the same name.
+
+    Parameters
+    ----------
+    file : str or None
+        CSV with columns group, metric, unit, source and some of n, mean, sd, median, min, max.
+    groups : sequence of str
+    units : mapping of str to str
+        Unit of each metric.
+
+    Returns
+    -------
+    DataFrame
+        The rows of these groups and metrics; empty without a file.
+
+    Raises
+    ------
+    DataError
+        The file does not exist, lacks a column, has no row of these groups, or a row is in
+        another unit.
+    """
+    import pandas as pd
+
+    needed = ["group", "metric", "unit", "source"]
+    if file is None:
+        return pd.DataFrame(columns=[*needed, *NUMBERS])
+    if not Path(file).is_file():
+        raise DataError(Problem(f"there is no file {file}", "[groups] published"))
+    table = _read(Path(file))
+    missing = [name for name in needed if name not in table]
+    if missing:
+        message = f"no column {', '.join(missing)}; expected {', '.join(needed)}"
+        raise DataError(Problem(message, "header"), file)
+    beside = table[table["group"].isin(list(groups)) & table["metric"].isin(list(units))]
+    if beside.empty:
+        known = ", ".join(dict.fromkeys(table["group"]))
+        raise DataError(
+            f"no row is of a group of this comparison ({', '.join(groups)}); groups there: {known}",
+            file,
+        )
+    wrong = [
+        Problem(
+            f"{row.metric} is in {row.unit}, and in {units[str(row.metric)]} here; convert the row",
+            f"line {int(str(row.Index)) + 2}",
+        )
+        for row in beside.itertuples()
+        if row.unit != units[str(row.metric)]
+    ]
+    if wrong:
+        raise DataError(wrong, file)
+    columns = [*needed, *(name for name in NUMBERS if name in beside)]
+    return beside[columns].reset_index(drop=True)
 
 
 def published_model(name: str) -> PublishedModel:

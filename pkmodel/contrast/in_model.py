@@ -7,7 +7,7 @@ likelihood, widens instead. Between subjects the model has one variance for all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +18,14 @@ from pkmodel.contrast.comparison import Comparison
 from pkmodel.contrast.effect import Effect, read_effect, test_of_all
 from pkmodel.contrast.group_effects import GroupEffects, fit_groups
 from pkmodel.contrast.left_out import left_out
-from pkmodel.contrast.multiplicity import holm
 from pkmodel.contrast.profile import BetterFound
 from pkmodel.contrast.question import Question, questions
 from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.verdict import verdicts
+from pkmodel.contrast.welch import with_holm
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.exposure.metric import METRICS
 from pkmodel.problem import Problem
 
 MOST_STARTS = 4
@@ -50,8 +51,9 @@ def in_model_contrasts(
     table: pd.DataFrame,
     comparison: Comparison,
     threshold: str = "t",
+    metrics: Iterable[str] = METRICS,
 ) -> list[Contrast]:
-    """Estimate the ratios of all metrics inside the model.
+    """Estimate the ratios of metrics inside the model.
 
     Parameters
     ----------
@@ -64,6 +66,8 @@ def in_model_contrasts(
     comparison : Comparison
     threshold : str
         ``"t"``: exact where every subject tells its own parameter; ``"chi-square"``.
+    metrics : iterable of str
+        Those that the table has are asked for.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def in_model_contrasts(
         Of kind ``"model"``, a row per metric, adjustment and group beside the reference.
     """
     case = _Case(problem, estimate, table, comparison, threshold)
-    asked = questions(problem.model, table)
+    asked = questions(problem, estimate.x, table, metrics)
     answers: dict[int, list[Contrast]] = {}
     for number, question in enumerate(asked):
         if number not in answers:
@@ -135,15 +139,13 @@ def _rows(
     if effects is None:
         return rows
     together, failure = test_of_all(effects)
-    adjusted = holm([row.p_value for row in rows])
     return [
         replace(
             row,
             likelihood_ratio_all=together,
-            p_holm=float(p),
             warnings=(*row.warnings, *((failure,) if failure else ())),
         )
-        for row, p in zip(rows, adjusted, strict=True)
+        for row in with_holm(rows)
     ]
 
 

@@ -14,7 +14,7 @@ difference when the model's covariates have had their say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pkmodel.exposure.metric import METRICS
 from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model
+from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
@@ -69,29 +70,35 @@ class Question:
         return bool(np.allclose(self.size, other.size, rtol=SAME, atol=0.0, equal_nan=True))
 
 
-def questions(model: Model, table: pd.DataFrame) -> list[Question]:
+def questions(
+    problem: Problem, x: Vector, table: pd.DataFrame, metrics: Iterable[str] = METRICS
+) -> list[Question]:
     """List the questions that a model and an exposure table allow.
 
     Parameters
     ----------
-    model : Model
+    problem : Problem
+    x : array (size,)
+        Packed parameters.
     table : DataFrame
         Model-based exposure, a row per subject: CL, V and metrics.
+    metrics : iterable of str
 
     Returns
     -------
     list of Question
         In the order of metrics; after CL and V the same adjusted by the model's covariates, where
-        it has any that are not the question before.
+        its formula has any.
     """
     out = []
-    for metric in METRICS:
+    for metric in metrics:
         if metric not in table:
             continue
         out.append(_plain_question(metric, table))
-        formula = model.parameters.get(metric)
-        if formula is not None and _has_covariates(model, formula):
-            out.append(Question(metric, formula, metric, 1, None, False))
+        formula = problem.model.parameters.get(metric)
+        if formula is not None and _has_covariates(problem.model, formula):
+            size = _size_of_formula(problem, x, metric)
+            out.append(Question(metric, formula, metric, 1, size, False))
     return out
 
 
@@ -100,9 +107,10 @@ def _plain_question(metric: str, table: pd.DataFrame) -> Question:
     log_cl, log_v, log_metric = (np.log(table[c].to_numpy(float)) for c in ("CL", "V", metric))
     log_factor = log_metric - spec.cl * log_cl - spec.v * log_v
     target, sign = ("V", spec.v) if spec.v else ("CL", spec.cl)
-    adjustment = _adjustments(table)[metric]
     size = _relative(np.exp(-sign * log_factor))
-    return Question(metric, adjustment, target, sign, size, bool(spec.v and spec.cl))
+    return Question(
+        metric, adjustment_of(metric, table), target, sign, size, bool(spec.v and spec.cl)
+    )
 
 
 def _relative(size: Vector) -> Vector:
@@ -111,20 +119,48 @@ def _relative(size: Vector) -> Vector:
     return size / np.exp(np.mean(np.log(known))) if known.size else size
 
 
-def _adjustments(table: pd.DataFrame) -> Mapping[str, str]:
-    """Name what each metric is freed of."""
-    return {
-        "CSS": "own rate",
-        "CSS_DN": "BSA" if "BSA" in table else "none",
-        "CL": "none",
-        "CL_BSA": "BSA",
-        "CL_70KG": "(WT/70)^0.75",
-        "V": "none",
-        "V_BSA": "BSA",
-        "HALF_LIFE": "none",
-    }
+def adjustment_of(metric: str, table: pd.DataFrame) -> str:
+    """Say what a metric is freed of by its definition.
+
+    Parameters
+    ----------
+    metric : str
+    table : DataFrame
+        Exposure; per m2 where it has a column BSA.
+
+    Examples
+    --------
+    >>> adjustment_of("CSS_DN", pd.DataFrame({"BSA": [0.3]}))
+    'BSA'
+    """
+    known = {"CSS": "own rate", "CL_BSA": "BSA", "CL_70KG": "(WT/70)^0.75", "V_BSA": "BSA"}
+    if metric == "CSS_DN":
+        return "BSA" if "BSA" in table else "none"
+    return known.get(metric, "none")
 
 
 def _has_covariates(model: Model, formula: str) -> bool:
     thetas = {t.name for t in model.theta}
     return bool(parse_formula(formula, "").names - thetas)
+
+
+def _size_of_formula(problem: Problem, x: Vector, parameter: str) -> Vector | None:
+    """Return the size in a formula that is one free theta times a size; None for any other.
+
+    Then the formula asks for a known size, and what asks for the same size has the same answer.
+    """
+    names = parse_formula(problem.model.parameters[parameter], "").names
+    rest = [f for p, f in problem.model.parameters.items() if p != parameter]
+    shared = set().union(*(parse_formula(f, "").names for f in rest))
+    thetas = [k for k, t in enumerate(problem.model.theta) if t.name in names]
+    is_lognormal = problem.model.distribution.get(parameter, "lognormal") == "lognormal"
+    if problem.varies or len(thetas) != 1 or not is_lognormal:
+        return None
+    theta = problem.model.theta[thetas[0]]
+    if theta.fixed or theta.name in shared:
+        return None
+    values = problem.packing.unpack(x).theta
+    mu, jacobian = problem.typical(values)
+    place = problem.structure.parameters.index(parameter)
+    power = values[thetas[0]] * jacobian[:, place, thetas[0]]
+    return _relative(np.exp(mu[:, place])) if np.allclose(power, 1.0, atol=SAME) else None

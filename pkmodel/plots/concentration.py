@@ -262,7 +262,7 @@ def _broken_where_time_begins_anew(line: pd.DataFrame) -> tuple[Vector, Vector]:
 def _title(axes: Axes, name: str, own: pd.DataFrame) -> None:
     subjects = own.loc[own["KIND"] == OBSERVED, "ID"].nunique()
     title = f"n = {subjects}" if name == ONE_GROUP else f"{name} (n\u00a0=\u00a0{subjects})"
-    axes.set_title(fill(title, 34))
+    axes.set_title(fill(title, 34), parse_math=False)
 
 
 def _in_window(data: pd.DataFrame, window: tuple[float, float] | None) -> pd.DataFrame:

@@ -291,7 +291,7 @@ def _scale(axes: Axes, shown: pd.DataFrame, is_log: bool) -> None:
 def _name_groups(axes: Axes, names: Sequence[str], table: pd.DataFrame) -> None:
     counts = table["GROUP"].value_counts()
     labels = [f"{fill(name, 24)}\nn = {counts.get(name, 0)}" for name in names]
-    axes.set_yticks(range(len(names)), labels)
+    axes.set_yticks(range(len(names)), labels, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.45, -0.55)
 

@@ -131,7 +131,7 @@ def forest_plot(contrasts: Rows, *, is_virtual: bool) -> Plot:
         _write_heads(axes, data, layout)
         _name_rows(axes, data, layout)
         _ticks(axes, data, low, high)
-        axes.set_xlabel(_axis_label(data))
+        axes.set_xlabel(_axis_label(data), parse_math=False)
         legend_above(figure, _legend(data), 3)
         notes = [f"[{number}] {text}" for text, number in warnings.items()]
         footnote(figure, VIRTUAL if is_virtual else "", *_explained(data, low, high), *notes)
@@ -240,6 +240,7 @@ def _write(axes: Axes, place: float, offset: float, text: str, **how: Any) -> No
         va="center",
         annotation_clip=False,
         size=9,
+        parse_math=False,
         **how,
     )
 
@@ -310,7 +311,7 @@ def _name_rows(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
     for _, run in groupby(np.argsort(layout.place), key=lambda k: (data["metric"][k], labels[k])):
         first = int(next(run))
         shown[first] = labels[first]
-    axes.set_yticks(layout.place, list(shown.values()))
+    axes.set_yticks(layout.place, list(shown.values()), parse_math=False)
     axes.tick_params(axis="y", length=0, pad=10, labelsize=9)
     axes.spines["left"].set_visible(False)
 

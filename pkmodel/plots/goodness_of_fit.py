@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from pkmodel.plots.panels import (
+from pkmodel.plots.scatter import (
     add_group_legend,
     draw_trend,
     grid,
@@ -31,11 +31,11 @@ Vector = NDArray[np.float64]
 NORMAL_QUANTILE = 1.959963984540054
 LEAST_REACH = 3.5
 """Axes of residuals reach at least so far, so that small residuals look small."""
-WIDTH, HEIGHT = 4.2, 3.6
+WIDTH, HEIGHT = 4.2, 3.0
 
 
 def observed_against_predicted(
-    predictions: pd.DataFrame, *, concentration: str = "", note: str = ""
+    predictions: pd.DataFrame, *, concentration: str = "", is_virtual: bool
 ) -> Plot:
     """Draw DV against PRED and against IPRED, with the line of identity and a trend.
 
@@ -48,8 +48,8 @@ def observed_against_predicted(
         observation then stands at the left edge.
     concentration : str
         Unit of DV.
-    note : str
-        Written above the panels, such as ``"virtual data"``.
+    is_virtual : bool
+        The subjects are simulated; the figure says so.
 
     Returns
     -------
@@ -58,7 +58,8 @@ def observed_against_predicted(
     Examples
     --------
     >>> import pkmodel as pk
-    >>> plot = observed_against_predicted(pk.evaluate("phenobarbital").predictions)
+    >>> table = pk.evaluate("phenobarbital").predictions
+    >>> plot = observed_against_predicted(table, is_virtual=False)
     >>> [axes.get_xlabel() for axes in plot.figure.axes]
     ['population prediction PRED', 'individual prediction IPRED']
     """
@@ -66,7 +67,7 @@ def observed_against_predicted(
     names = group_names(predictions)
     is_log = is_wide(*(predictions[name].to_numpy(float) for name in ("DV", *columns)))
     with house_style():
-        figure = grid(2, 2, width=WIDTH, height=WIDTH, note=note)
+        figure = grid(2, 2, width=WIDTH, height=WIDTH, is_virtual=is_virtual)
         for axes, (column, title) in zip(figure.axes, columns.items(), strict=True):
             if is_log:
                 axes.set_xscale("log")
@@ -114,7 +115,7 @@ def _count_at_edge(axes: Axes, count: int) -> None:
 
 
 def weighted_residuals(
-    predictions: pd.DataFrame, *, time: str = "", concentration: str = "", note: str = ""
+    predictions: pd.DataFrame, *, time: str = "", concentration: str = "", is_virtual: bool
 ) -> Plot:
     """Draw CWRES against time and PRED, IWRES against IPRED, and the quantiles of CWRES.
 
@@ -125,8 +126,8 @@ def weighted_residuals(
         residual.
     time, concentration : str
         Units.
-    note : str
-        Written above the panels, such as ``"virtual data"``.
+    is_virtual : bool
+        The subjects are simulated; the figure says so.
 
     Returns
     -------
@@ -136,7 +137,8 @@ def weighted_residuals(
     Examples
     --------
     >>> import pkmodel as pk
-    >>> plot = weighted_residuals(pk.evaluate("phenobarbital").predictions, time="h")
+    >>> table = pk.evaluate("phenobarbital").predictions
+    >>> plot = weighted_residuals(table, time="h", is_virtual=False)
     >>> plot.figure.axes[0].get_xlabel()
     'time (h)'
     """
@@ -148,7 +150,7 @@ def weighted_residuals(
         ("IPRED", "IWRES", label("individual prediction IPRED", concentration)),
     )
     with house_style():
-        figure = grid(4, 2, width=WIDTH, height=HEIGHT, note=note)
+        figure = grid(4, 2, width=WIDTH, height=HEIGHT, is_virtual=is_virtual)
         for axes, (x, y, title) in zip(figure.axes, panels, strict=False):
             known = table[table[y].notna()]
             if x != "TIME" and is_wide(known[x].to_numpy(float), known["DV"].to_numpy(float)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pkmodel.plots.panels import GROUP, grid, is_wide, short
+from pkmodel.plots.scatter import GROUP, grid, is_wide, short
 from pkmodel.plots.style import COLOURS, GREY, Plot, house_style, label
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ CENSORED: dict[str, Any] = {**OBSERVED, "marker": "v"}
 
 
 def individual_fits(
-    predictions: pd.DataFrame, *, time: str = "", concentration: str = "", note: str = ""
+    predictions: pd.DataFrame, *, time: str = "", concentration: str = "", is_virtual: bool
 ) -> tuple[Plot, ...]:
     """Draw one small panel for each subject, 20 to a page.
 
@@ -48,8 +48,8 @@ def individual_fits(
         positive and span more than a factor of 30; else they begin at zero.
     time, concentration : str
         Units.
-    note : str
-        Written above the panels, such as ``"virtual data"``.
+    is_virtual : bool
+        The subjects are simulated; the figure says so.
 
     Returns
     -------
@@ -59,7 +59,8 @@ def individual_fits(
     Examples
     --------
     >>> import pkmodel as pk
-    >>> pages = individual_fits(pk.evaluate("phenobarbital").predictions, time="h")
+    >>> table = pk.evaluate("phenobarbital").predictions
+    >>> pages = individual_fits(table, time="h", is_virtual=False)
     >>> [page.data["ID"].nunique() for page in pages]
     [20, 20, 19]
     """
@@ -69,15 +70,17 @@ def individual_fits(
     for first in range(0, len(subjects), COLUMNS * ROWS):
         table = predictions[predictions["ID"].isin(subjects[first : first + COLUMNS * ROWS])]
         with house_style():
-            figure = _page(table, is_log, label("time", time), note)
+            figure = _page(table, is_log, label("time", time), is_virtual)
             figure.supylabel(label("concentration", concentration), x=0.0, ha="left", size=9)
         pages.append(Plot(figure, table))
     return tuple(pages)
 
 
-def _page(table: pd.DataFrame, is_log: bool, time: str, note: str) -> Figure:
+def _page(table: pd.DataFrame, is_log: bool, time: str, is_virtual: bool) -> Figure:
     subjects = list(table.groupby("ID", sort=False))
-    figure = grid(len(subjects), COLUMNS, width=WIDTH, height=HEIGHT, layout=None)
+    figure = grid(
+        len(subjects), COLUMNS, width=WIDTH, height=HEIGHT, layout=None, is_virtual=is_virtual
+    )
     for axes, (name, rows) in zip(figure.axes, subjects, strict=True):
         _course(axes, rows)
         _concentration_axis(axes, rows, is_log)
@@ -85,26 +88,24 @@ def _page(table: pd.DataFrame, is_log: bool, time: str, note: str) -> Figure:
         axes.set_title(short(f"{name}{group}"), size=8, parse_math=False)
         axes.tick_params(labelsize=7)
         axes.minorticks_off()
-    _surround(figure, _keys(bool((table["CENS"] == 1).any())), time, note)
+    _surround(figure, _keys(bool((table["CENS"] == 1).any())), time, is_virtual)
     return figure
 
 
-def _surround(figure: Figure, keys: list[Line2D], time: str, note: str) -> None:
-    """Set margins, and write what the marks are, the label of time and the note into them."""
+def _surround(figure: Figure, keys: list[Line2D], time: str, is_virtual: bool) -> None:
+    """Set margins, and write into them what the marks are and the label of time."""
     width, height = figure.get_size_inches()
+    foot = 0.25 if is_virtual else 0.02
     figure.subplots_adjust(
         left=0.6 / width,
         right=1.0 - 0.05 / width,
-        bottom=0.5 / height,
+        bottom=(0.45 + foot) / height,
         top=1.0 - 0.55 / height,
         wspace=0.3,
         hspace=0.5,
     )
     figure.legend(handles=keys, loc="upper left", ncols=len(keys), fontsize=8)
-    figure.supxlabel(time, y=0.0, va="bottom", size=9)
-    if note:
-        top = 1.0 - 0.05 / height
-        figure.text(0.995, top, note, ha="right", va="top", size=9, color=GREY)
+    figure.supxlabel(time, y=foot / height, va="bottom", size=9)
 
 
 def _course(axes: Axes, rows: pd.DataFrame) -> None:

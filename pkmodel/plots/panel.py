@@ -78,7 +78,7 @@ def tidy_log_axis(axis: Axis, low: float, high: float) -> None:
 
     decades = float(np.log10(high / low))
     if decades < 0.6:
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     elif decades <= 3.0:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     else:

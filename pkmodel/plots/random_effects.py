@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pkmodel.plots.panels import (
+from pkmodel.plots.scatter import (
     TREND,
     add_group_legend,
     draw_trend,
@@ -37,7 +37,7 @@ def effect_distribution(
     omega: Mapping[str, float],
     shrinkage: Mapping[str, float | None],
     *,
-    note: str = "",
+    is_virtual: bool,
 ) -> Plot:
     """Draw the histogram of each random effect, and each pair of effects.
 
@@ -49,8 +49,8 @@ def effect_distribution(
         Variance of each random effect; its normal density is drawn over the histogram.
     shrinkage : mapping of str to float or None
         Of each effect, as a fraction; written in its panel.
-    note : str
-        Written above the panels, such as ``"virtual data"``.
+    is_virtual : bool
+        The subjects are simulated; the figure says so.
 
     Returns
     -------
@@ -61,14 +61,16 @@ def effect_distribution(
     >>> import pkmodel as pk
     >>> fit = pk.evaluate("phenobarbital")
     >>> omega = {"CL": 0.1, "V": 0.1}
-    >>> plot = effect_distribution(fit.individuals, omega, fit.shrinkage["eta"])
+    >>> plot = effect_distribution(fit.individuals, omega, fit.shrinkage["eta"], is_virtual=False)
     >>> [axes.get_title("left") for axes in plot.figure.axes][0]
     'shrinkage 69 %'
     """
     names = group_names(individuals)
     pairs = list(combinations(omega, 2))
     with house_style():
-        figure = grid(len(omega) + len(pairs), COLUMNS, width=WIDTH, height=HEIGHT, note=note)
+        figure = grid(
+            len(omega) + len(pairs), COLUMNS, width=WIDTH, height=HEIGHT, is_virtual=is_virtual
+        )
         for axes, (parameter, variance) in zip(figure.axes, omega.items(), strict=False):
             _histogram(axes, individuals, parameter, variance, shrinkage.get(parameter))
         for axes, (x, y) in zip(figure.axes[len(omega) :], pairs, strict=True):
@@ -126,7 +128,7 @@ def effect_against_covariates(
     covariates: Sequence[str],
     shrinkage: float | None,
     *,
-    note: str = "",
+    is_virtual: bool,
 ) -> Plot:
     """Draw a random effect against each covariate, with a trend or, by value, with boxes.
 
@@ -139,8 +141,8 @@ def effect_against_covariates(
         At least one.
     shrinkage : float or None
         Of the effect, as a fraction: the larger, the less a trend can be seen.
-    note : str
-        Written above the panels, such as ``"virtual data"``.
+    is_virtual : bool
+        The subjects are simulated; the figure says so.
 
     Returns
     -------
@@ -149,15 +151,16 @@ def effect_against_covariates(
     Examples
     --------
     >>> import pkmodel as pk
-    >>> fit = pk.evaluate("phenobarbital")
-    >>> plot = effect_against_covariates(fit.individuals, "CL", ["WT", "APGR"], 0.43)
+    >>> table = pk.evaluate("phenobarbital").individuals
+    >>> covariates = ["WT", "APGR"]
+    >>> plot = effect_against_covariates(table, "CL", covariates, 0.43, is_virtual=False)
     >>> [axes.get_xlabel() for axes in plot.figure.axes]
     ['WT', 'APGR']
     """
     names = group_names(individuals)
     y = _column(parameter)
     with house_style():
-        figure = grid(len(covariates), COLUMNS, width=WIDTH, height=HEIGHT, note=note)
+        figure = grid(len(covariates), COLUMNS, width=WIDTH, height=HEIGHT, is_virtual=is_virtual)
         for axes, covariate in zip(figure.axes, covariates, strict=True):
             axes.axhline(0.0, color=GREY, linewidth=1.0, zorder=0)
             scatter(axes, individuals, covariate, y, names)

@@ -1,7 +1,8 @@
 """What all figures share: colours that colour-blind readers can tell apart, sizes, labels, notes.
 
 The colours are those of Okabe and Ito (2008), in an order that stays apart in grey as well; markers
-and lines differ too, so that nothing rests on colour alone.
+and lines differ too, so that nothing rests on colour alone. Names from data are written as they
+are: a dollar sign in one begins no formula.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ def footnote(figure: Figure, *notes: str) -> None:
         color=GREY,
         va="bottom",
         linespacing=1.25,
+        parse_math=False,
         gid=_FOOTNOTE,
     )
     engine = figure.get_layout_engine()
@@ -170,5 +172,10 @@ def mark_virtual(axes: Axes, note: str) -> None:
 
 def legend_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
     """Put the legend above the panels, where it covers nothing; nothing where it has no entry."""
-    if handles:
-        figure.legend(handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1)
+    if not handles:
+        return
+    legend = figure.legend(
+        handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

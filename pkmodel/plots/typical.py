@@ -69,7 +69,7 @@ def typical_parameter(
     level = given_level(level)
     value, slope = _value_and_slope(fit, parameter, people)
     distribution = fit.model.distribution.get(parameter, "lognormal")
-    centre, stretch = _transform(value, distribution)
+    centre, stretch = transform(value, distribution)
     width = norm.ppf(0.5 + 0.5 * level) * _standard_error(fit, slope * stretch[:, None])
     table = people.copy()
     table[parameter] = value
@@ -96,7 +96,7 @@ def _value_and_slope(fit: Fit, parameter: str, people: pd.DataFrame) -> tuple[Ve
     return bound.value_and_jacobian(problem.packing.unpack(fit.estimate.x).theta)
 
 
-def _transform(value: Vector, distribution: str) -> tuple[Vector, Vector]:
+def transform(value: Vector, distribution: str) -> tuple[Vector, Vector]:
     """Transform values of a parameter, and say how the transformation stretches there."""
     with np.errstate(all="ignore"):
         if distribution == "lognormal":

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.trend import local_trend
-from pkmodel.plots.style import COLOURS, GREY, MARKERS
+from pkmodel.plots.style import COLOURS, VIRTUAL, footnote, legend_above, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def grid(
     *,
     width: float,
     height: float,
-    note: str = "",
+    is_virtual: bool,
     layout: Literal["constrained"] | None = "constrained",
 ) -> Figure:
     """Make a figure of so many panels, row by row, `width` by `height` inches each.
@@ -47,8 +47,8 @@ def grid(
     panels, columns : int
     width, height : float
         Of one panel, inches.
-    note : str
-        Written above all panels, such as ``"virtual data"``; nothing where empty.
+    is_virtual : bool
+        The subjects are simulated; the figure says so.
     layout : str or None
         None leaves the margins to the caller, which is faster with many panels.
     """
@@ -59,8 +59,8 @@ def grid(
     figure = Figure(figsize=(width * columns, height * rows), layout=layout)
     for k in range(panels):
         figure.add_subplot(rows, columns, k + 1)
-    if note:
-        figure.suptitle(note, x=0.995, ha="right", size=9, color=GREY)
+    if is_virtual:
+        footnote(figure, VIRTUAL)
     return figure
 
 
@@ -94,9 +94,9 @@ def scatter(
             rows[x].clip(lower=least),
             rows[y],
             s=POINT,
-            marker=MARKERS[k % len(MARKERS)],
-            facecolors="none" if names else COLOURS[0],
-            edgecolors=COLOURS[k % len(COLOURS)],
+            marker=look(k).marker,
+            facecolors="none" if names else look(k).colour,
+            edgecolors=look(k).colour,
             linewidths=0.8 if names else 0.0,
             alpha=0.75,
             rasterized=len(table) > MANY_POINTS,
@@ -130,28 +130,26 @@ def draw_trend(axes: Axes, x: Vector, y: Vector) -> None:
 
 
 def add_group_legend(figure: Figure, names: list[str]) -> None:
-    """Write below all panels which colour is which group; nothing where there is none."""
+    """Write above all panels which look is which group; nothing where there is none."""
     from matplotlib.lines import Line2D
 
-    if not names:
-        return
     handles = [
         Line2D(
             [],
             [],
             linestyle="none",
-            marker=MARKERS[k % len(MARKERS)],
+            marker=look(k).marker,
             markersize=5,
             markerfacecolor="none",
-            markeredgecolor=COLOURS[k % len(COLOURS)],
+            markeredgecolor=look(k).colour,
+            label=name,
         )
-        for k in range(len(names))
+        for k, name in enumerate(names)
     ]
-    legend = figure.legend(
-        handles, names, loc="outside lower center", ncols=min(len(names), 5), fontsize=9
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend_above(figure, handles, columns=5)
+    for legend in figure.legends:
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
 
 def is_wide(*values: Vector) -> bool:
