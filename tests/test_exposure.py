@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 import pkmodel as pk
-from pkmodel.diagnostics.conditional import conditional_draws
 from pkmodel.exposure.metric import METRICS
 from pkmodel.exposure.summary import describe, group_summary
 from pkmodel.grouping import Groups
@@ -96,24 +95,15 @@ def test_individuals_hold_group_css_and_clearance_per_m2(fit):
         assert fit.individuals[name].tolist() == fit.exposure[name].tolist()
 
 
-def test_intervals_are_those_of_the_conditional_law(fit):
-    """Normal on the log scale against 4000 draws: worst end 6.5 % of the width off; 10 %."""
-    draws = conditional_draws(fit.problem, fit.estimate.x, fit.estimate.final, 4000, 1)
-    effects = [e.parameter for e in fit.problem.effects]
-    eta = {name: draws.eta[:, :, effects.index(name)] for name in ("CL", "V")}
-    modes = fit.individuals
-    for metric in ("CL", "CSS", "V", "HALF_LIFE"):
-        spec = METRICS[metric]
-        moved = spec.cl * (eta["CL"] - modes["ETA_CL"].to_numpy()) + spec.v * (
-            eta["V"] - modes["ETA_V"].to_numpy()
-        )
-        ends = np.quantile(moved, [0.05, 0.95], axis=0)
-        point = fit.exposure[metric].to_numpy()
-        own = np.log(
-            np.array([fit.exposure[f"{metric}_{end}"] / point for end in ("LOWER", "UPPER")])
-        )
-        width = own[1] - own[0]
-        assert np.max(np.abs(ends - own) / width) < 0.10, metric
+def test_intervals_of_modes_and_of_draws_agree_up_to_skewness(fit):
+    """Ends of the normal laws against 4000 draws: worst 11 % of the width off (half-life); 15 %."""
+    drawn = fit.drawn_exposure(4000, seed=1)
+    for metric in ("CL", "CSS", "V", "HALF_LIFE", "AUC"):
+        modes = fit.exposure
+        width = np.log(modes[f"{metric}_UPPER"] / modes[f"{metric}_LOWER"])
+        for name in (metric, f"{metric}_LOWER", f"{metric}_UPPER"):
+            assert np.max(np.abs(np.log(drawn[name] / modes[name])) / width) < 0.15, name
+        assert (modes[f"{metric}_LOWER"] < modes[metric]).all()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ They take the population parameters as known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from pkmodel.diagnostics.conditional import Draws
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
 from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
@@ -25,7 +28,11 @@ LEVEL = 0.9
 
 
 def exposure_table(
-    problem: Problem, x: Vector, evaluation: Evaluation, subjects: Subjects
+    problem: Problem,
+    x: Vector,
+    evaluation: Evaluation,
+    subjects: Subjects,
+    draws: Draws | None = None,
 ) -> pd.DataFrame:
     """Tabulate the exposure of each subject.
 
@@ -37,6 +44,10 @@ def exposure_table(
     evaluation : Evaluation
         There, with the modes.
     subjects : Subjects
+    draws : Draws, optional
+        Of the random effects from their conditional laws, which may be skewed: values are then
+        medians and intervals the middle 90 % of the draws. Without them values are those at the
+        modes and intervals those of normal laws on the logarithmic scale.
 
     Returns
     -------
@@ -64,9 +75,14 @@ def exposure_table(
         table["R0"] = rate
         if subjects.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
-    log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+    if draws is None:
+        log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+        for name, metric in OF_A_SUBJECT.items():
+            _add(table, name, metric, size, log_cl_v, covariance)
+        return table
+    drawn = np.stack([_logs(individual_parameters(problem, x, eta, rows)) for eta in draws.eta])
     for name, metric in OF_A_SUBJECT.items():
-        _add(table, name, metric, size, log_cl_v, covariance)
+        _add_drawn(table, name, metric, size, drawn)
     return table
 
 
@@ -121,10 +137,21 @@ def _log_parameters(
     slopes = log_slopes(problem, values)[:, [list(values).index(p) for p in ("CL", "V")]]
     covariance = slopes @ terms.covariance[of] @ slopes.transpose(0, 2, 1)
     failed = terms.status[of] != FOUND
-    with np.errstate(all="ignore"):
-        logs = np.log(np.column_stack([values["CL"], values["V"]]))
+    logs = _logs(values)
     logs[failed] = np.nan
     return logs, covariance
+
+
+def _logs(values: Mapping[str, Vector]) -> Vector:
+    """Logarithms of CL and V; NaN where one is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(np.column_stack([values["CL"], values["V"]]))
+
+
+def _known_factor(metric: Metric, size: Subject) -> Vector | None:
+    """Return the factor of a metric, if some subject has it."""
+    factor = metric.factor(size)
+    return factor if factor is not None and np.any(np.isfinite(factor)) else None
 
 
 def _add(
@@ -135,15 +162,27 @@ def _add(
     log_cl_v: Vector,
     covariance: Vector,
 ) -> None:
-    """Add a metric and its interval, if some subject has it."""
-    factor = metric.factor(size)
-    if factor is None or not np.any(np.isfinite(factor)):
+    """Add a metric at the modes with the interval of a normal law of its logarithm."""
+    factor = _known_factor(metric, size)
+    if factor is None:
         return
     powers = np.array([metric.cl, metric.v], dtype=float)
     centre = np.log(factor) + log_cl_v @ powers
-    width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(
-        np.einsum("a,nab,b->n", powers, covariance, powers)
-    )
+    variance = np.einsum("a,nab,b->n", powers, covariance, powers)
+    width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
     table[name] = np.exp(centre)
     table[f"{name}_LOWER"] = np.exp(centre - width)
     table[f"{name}_UPPER"] = np.exp(centre + width)
+
+
+def _add_drawn(
+    table: pd.DataFrame, name: str, metric: Metric, size: Subject, drawn: Vector
+) -> None:
+    """Add the median of a metric over draws (draws, n, 2), and their middle."""
+    factor = _known_factor(metric, size)
+    if factor is None:
+        return
+    values = np.log(factor) + drawn @ np.array([metric.cl, metric.v], dtype=float)
+    ends = 0.5 + np.array([0.0, -0.5, 0.5]) * LEVEL
+    middle, low, high = np.exp(np.quantile(values, ends, axis=0))
+    table[name], table[f"{name}_LOWER"], table[f"{name}_UPPER"] = middle, low, high

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.dataset import Dataset
-from pkmodel.exposure.stretches import find_stretches
-from pkmodel.exposure.timeline import make_timeline
+from pkmodel.exposure.stretches import Stretches, find_stretches
+from pkmodel.exposure.timeline import Timeline, make_timeline
 from pkmodel.models.structural import ONE_COMPARTMENT, Structure
 
 Vector = NDArray[np.float64]
@@ -90,8 +90,12 @@ def constant_rate_periods(
     ([0.0, 48.0], [48.0, 60.0], [2.0, 6.0])
     """
     timeline = make_timeline(dataset, structure)
-    stretches = find_stretches(timeline, resolution)
-    on = np.flatnonzero(stretches.rate > 0.0)
+    return periods_of(timeline, find_stretches(timeline, resolution))
+
+
+def periods_of(timeline: Timeline, stretches: Stretches) -> Periods:
+    """Take the stretches with infusion out of all."""
+    on = stretches.rate > 0.0
     return Periods(
         subject=stretches.subject[on],
         start=stretches.begin[on],

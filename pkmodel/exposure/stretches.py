@@ -66,9 +66,13 @@ def find_stretches(timeline: Timeline, resolution: float = 0.0) -> Stretches:
     step, begin, rate, life = _intervals(timeline)
     end = timeline.end[step]
     first, last = _runs(life, rate)
-    held = _without_slivers(life[first], rate[first], begin[first], end[last], resolution)
-    rate = np.repeat(held, last - first + 1)
-    first, last = _runs(life, rate)
+    while True:
+        held = _without_slivers(life[first], rate[first], begin[first], end[last], resolution)
+        rate = np.repeat(held, last - first + 1)
+        known = first.size
+        first, last = _runs(life, rate)
+        if first.size == known:
+            break
     return Stretches(
         subject=timeline.subject[step[first]],
         clock=timeline.clock[step[first]],
