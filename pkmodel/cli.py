@@ -23,6 +23,7 @@ from pkmodel.errors import PkmodelError
 if TYPE_CHECKING:
     from pkmodel.comparability import Comparability
     from pkmodel.result import Fit
+    from pkmodel.simulate.record import Trial
 
 NOT_CONVERGED = 1
 BAD_INPUT = 2
@@ -214,30 +215,64 @@ def simulate(
 
     TRIAL is a TOML file, or the name of a shipped trial; see "pkmodel list".
     """
-    from pkmodel.contrast.margin import given_margin
-    from pkmodel.simulate import plan_trial, read_trial, simulate_trial
-    from pkmodel.simulate.output import check_table_file, write_table
-    from pkmodel.simulate.printing import plan_summary, simulation_summary
+    from pkmodel.simulate import read_trial
 
-    if power is None and (margin or trials):
+    if power is None and (margin is not None or trials is not None):
         raise click.UsageError("--margin and --trials belong to --power")
     if power is not None and out is not None:
         raise click.UsageError("--power prints a plan and writes no table: leave out --out")
     declared = read_trial(trial)
-    if power is not None:
-        wanted = None if margin is None else given_margin(margin)
-        with _progress() as say:
-            say("simulating trials")
-            plan = plan_trial(declared, power, margin=wanted, trials=trials or 1000, seed=seed)
-        _print(plan_summary(plan))
-        return
+    with _progress() as say:
+        if power is not None:
+            text = _plan(declared, power, margin, trials or 1000, seed, say)
+        else:
+            text = _simulation(declared, out, seed, say)
+    _print(text)
+
+
+def _plan(
+    trial: Trial,
+    power: float,
+    margin: tuple[float, float] | None,
+    trials: int,
+    seed: int | None,
+    say: Callable[[str], None],
+) -> RenderableType:
+    """Plan the size of a trial."""
+    from pkmodel.contrast.margin import given_margin
+    from pkmodel.simulate import plan_trial
+    from pkmodel.simulate.printing import plan_summary
+
+    wanted = None if margin is None else given_margin(margin)
+    plan = plan_trial(trial, power, margin=wanted, trials=trials, seed=seed, progress=say)
+    return plan_summary(plan)
+
+
+def _simulation(
+    trial: Trial, out: Path | None, seed: int | None, say: Callable[[str], None]
+) -> RenderableType:
+    """Simulate a trial and write its table."""
+    from pkmodel.simulate import simulate_trial
+    from pkmodel.simulate.output import check_table_file, write_table
+    from pkmodel.simulate.printing import simulation_summary
+
     replaces = out is not None and check_table_file(out)
-    simulated = simulate_trial(declared, seed)
+    simulated = simulate_trial(trial, seed, progress=say)
     if out is not None:
         write_table(simulated.table, out)
-    _print(simulation_summary(simulated))
-    former = "; replaces a former simulated table" if replaces else ""
-    click.echo(f"written to {out}{former}" if out else "nothing written; --out FILE keeps it")
+    return simulation_summary(simulated, out, replaces=replaces)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File for the page, instead of RUN/report.html."
+)
+def report(run: Path, out: Path | None) -> None:
+    """Write one self-contained HTML page about the run in the folder RUN."""
+    from pkmodel.report import write_report
+
+    click.echo(f"written to {write_report(run, out)}")
 
 
 @main.command(name="list")

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from pkmodel.contrast.margin import Margin
 from pkmodel.contrast.ratio import LogMoments, compare
 from pkmodel.errors import FitError, Problem
+from pkmodel.fitting import COMPILING, Progress
+from pkmodel.prediction import is_cold
 from pkmodel.simulate.group import simulate_group
 from pkmodel.simulate.plateau import plateau_metric
 from pkmodel.simulate.record import Trial
-from pkmodel.units import convert_time
 
 Vector = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +34,8 @@ Bools = NDArray[np.bool_]
 LEVEL = 0.9
 FEWEST = 2
 FIRST, MOST = 16, 256
-"""Subjects per group that are simulated first, and at most; doubled in between."""
+"""Subjects per group that are simulated first, and at most; half as many more each time."""
+ERRORS = 2.0
 AT_ONCE = 20_000
 
 
@@ -57,7 +59,8 @@ class TrialPlan:
         The smallest n per group from which on the chance is reached; None if it is not up to the
         largest n of the curve.
     between : (int, int or None)
-        Where the chance wanted lies within two Monte Carlo standard errors.
+        The n at which the chance wanted is reached if all chances are `ERRORS` Monte Carlo
+        standard errors higher, and lower.
     ratio : mapping of str to float
         Of geometric means to the reference, over all simulated subjects: the true ratio, but for
         Monte Carlo error.
@@ -86,6 +89,7 @@ def plan_trial(
     margin: Margin | None = None,
     trials: int = 1000,
     seed: int | None = None,
+    progress: Progress | None = None,
 ) -> TrialPlan:
     """Find the number per group that gives a chance of the verdict "equivalent".
 
@@ -99,6 +103,8 @@ def plan_trial(
         Replace those of the trial.
     trials : int
         Simulated at every n.
+    progress : callable, optional
+        Told in a line what is being done.
 
     Returns
     -------
@@ -115,16 +121,20 @@ def plan_trial(
     _check(trial, power, trials)
     logs = [np.empty((trials, 0)) for _ in trial.groups]
     size = FIRST
+    say = progress or (lambda text: None)
+    if is_cold():
+        say(COMPILING)
     while True:
+        say(f"simulating {trials} trials with up to {size} subjects per group")
         logs = [
             np.hstack([known, _simulate(trial, g, trials, known.shape[1], size, seed)])
             for g, known in enumerate(logs)
         ]
-        curve = _curve(trial, logs)
-        ratio = _ratios(trial, logs)
-        if curve["chance"].iloc[-1] >= power or size == MOST or _is_hopeless(trial, ratio):
+        curve, ratio = _curve(trial, logs), _ratios(trial, logs)
+        reached = curve["chance"].iloc[-1] - ERRORS * curve["se"].iloc[-1] >= power
+        if reached or size == MOST or _is_hopeless(trial, ratio):
             break
-        size *= 2
+        size = min(size + size // 2, MOST)
     names = [group.name for group in trial.groups]
     return TrialPlan(
         trial,
@@ -134,8 +144,8 @@ def plan_trial(
         curve,
         _smallest(curve["n"], curve["chance"], power),
         (
-            _smallest(curve["n"], curve["chance"] + 2.0 * curve["se"], power),
-            _smallest(curve["n"], curve["chance"] - 2.0 * curve["se"], power),
+            _smallest(curve["n"], curve["chance"] + ERRORS * curve["se"], power),
+            _smallest(curve["n"], curve["chance"] - ERRORS * curve["se"], power),
         ),
         ratio,
         {name: float(np.nanstd(values)) for name, values in zip(names, logs, strict=True)},
@@ -158,12 +168,11 @@ def _check(trial: Trial, power: float, trials: int) -> None:
 def _simulate(trial: Trial, index: int, trials: int, low: int, high: int, seed: int) -> Vector:
     """Logarithms of the metric of subjects low to high of every trial, (trials, high - low)."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index, low)))
-    settle = convert_time(trial.goal.settle, "h", trial.units.time)
     count = trials * (high - low)
     parts = []
     for begin in range(0, count, AT_ONCE):
         group = simulate_group(trial, index, min(AT_ONCE, count - begin), rng)
-        parts.append(np.log(plateau_metric(group, trial.goal.metric, settle)))
+        parts.append(np.log(plateau_metric(group, trial.goal.metric, trial.goal.rule)))
     return np.concatenate(parts).reshape(trials, high - low)
 
 

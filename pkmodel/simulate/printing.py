@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,21 @@ from pkmodel.simulate.trial import SimulatedTrial
 _SHOWN = (4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 224, 256)
 
 
-def simulation_summary(simulated: SimulatedTrial) -> RenderableType:
-    """Say who was simulated and what was recorded."""
+def simulation_summary(
+    simulated: SimulatedTrial, file: Path | None, *, replaces: bool
+) -> RenderableType:
+    """Say who was simulated, what was recorded, and where it was written.
+
+    Parameters
+    ----------
+    simulated : SimulatedTrial
+    file : Path or None
+        Where the table is; None if it was not written.
+    replaces : bool
+        A former table was there.
+    """
     trial, table = simulated.trial, simulated.table
+    former = "; replaces a former simulated table" if replaces else ""
     limit = f", limit of quantification {trial.lloq:g}" if trial.lloq is not None else ""
     return Group(
         _heading(trial.title),
@@ -35,6 +48,8 @@ def simulation_summary(simulated: SimulatedTrial) -> RenderableType:
             [_group_row(simulated, table, number) for number in range(1, len(trial.groups) + 1)],
             left=(1,),
         ),
+        Text(""),
+        Text(f"written to {file}{former}" if file else "nothing written; --out FILE keeps it"),
     )
 
 
@@ -68,7 +83,7 @@ def plan_summary(plan: TrialPlan) -> RenderableType:
             f"{METRICS[goal.metric].title}, 90 % interval of the ratio to {goal.reference} inside "
             f"{goal.margin.low:g} to {goal.margin.high:g}"
         ),
-        Text(f"samples from {goal.settle:g} h after a change of the rate, until its end"),
+        Text(f"plateau: {goal.rule}"),
         Text(""),
         _table(
             ("group", "true ratio", "log-SD", "no plateau"),

@@ -15,6 +15,7 @@ from pkmodel.definition.reading import effect_blocks, residual_error
 from pkmodel.definition.shape import check_shape
 from pkmodel.definition.source import read_document
 from pkmodel.errors import ModelError, PkmodelError, Problem
+from pkmodel.exposure.plateau_rule import PlateauRule
 from pkmodel.models.model import Model, Theta
 from pkmodel.shipped import shipped_trials
 from pkmodel.simulate import checks
@@ -242,5 +243,5 @@ def _goal(plan: PlanSection, groups: list[str]) -> Goal:
         reference=groups[-1] if plan.reference is None else plan.reference,
         metric=plan.metric,
         margin=Margin(plan.margin[0], plan.margin[1]),
-        settle=plan.settle,
+        rule=PlateauRule(plan.settle),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkmodel.contrast.margin import Margin
+from pkmodel.exposure.plateau_rule import PlateauRule
 from pkmodel.models.model import Model
 from pkmodel.simulate.regimen import Regimen, Sampling
 from pkmodel.units import Units
@@ -46,14 +47,14 @@ class Goal:
     metric : str
         A metric of clearance or concentration, of `pkmodel.exposure.metric.METRICS`.
     margin : Margin
-    settle : float
-        Hours after the start or a change of the rate, and after a bolus, before samples count.
+    rule : PlateauRule
+        Which samples count.
     """
 
     reference: str
     metric: str
     margin: Margin
-    settle: float
+    rule: PlateauRule
 
 
 @dataclass(frozen=True)
