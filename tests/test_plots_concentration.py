@@ -155,10 +155,12 @@ def test_a_median_is_refused_where_time_begins_anew(define):
 def test_a_subject_without_a_mode_has_no_line(fit, monkeypatch):
     failed = np.array([2])
     monkeypatch.setattr(type(fit.problem), "failed", lambda self, terms: failed)
-    table = concentration_table(fit)
-    lost = table["PREDICTION"].isna()
-    assert set(table.loc[lost, "ID"]) == {3}
-    assert table.loc[table["ID"] == 3, "PREDICTION"].isna().all()
+    plot = concentration_time(fit)
+    lost = plot.data["PREDICTION"].isna()
+    assert set(plot.data.loc[lost, "ID"]) == {3}
+    assert plot.data.loc[plot.data["ID"] == 3, "PREDICTION"].isna().all()
+    note = "Without a prediction: 1 of 12 subjects (3); no mode was found."
+    assert any(note in text for text in plot_cases.texts(plot.figure))
 
 
 def test_censored_observations_are_open_triangles_at_the_limit(fit):
