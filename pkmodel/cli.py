@@ -23,6 +23,7 @@ from pkmodel.errors import PkmodelError
 if TYPE_CHECKING:
     from pkmodel.comparability import Comparability
     from pkmodel.result import Fit
+    from pkmodel.simulate.record import Trial
 
 NOT_CONVERGED = 1
 BAD_INPUT = 2
@@ -118,10 +119,28 @@ def check(file: str) -> None:
     _print(overview(definition, result))
 
 
+def _two_ratios(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[float, float] | None:
+    """Read two numbers with a comma between them."""
+    if value is None:
+        return None
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not two numbers, such as 0.8,1.25") from None
+    return low, high
+
+
 @main.command(name="compare-groups")
 @_file
 @click.option("--reference", metavar="GROUP", help="The group that others are compared with.")
-@click.option("--margin", metavar="LOW,HIGH", help="Ratios that count as equivalent: 0.8,1.25.")
+@click.option(
+    "--margin",
+    callback=_two_ratios,
+    metavar="LOW,HIGH",
+    help="Ratios that count as equivalent, such as 0.8,1.25.",
+)
 @click.option("--by", default="age_group", help="A covariate with few values instead of the age.")
 @click.option(
     "--multiplicity",
@@ -143,7 +162,7 @@ def check(file: str) -> None:
 def compare_groups(
     file: str,
     reference: str | None,
-    margin: str | None,
+    margin: tuple[float, float] | None,
     by: str,
     multiplicity: str,
     settle: float,
@@ -154,29 +173,94 @@ def compare_groups(
     """Fit, then compare exposure and clearance between groups."""
     from pkmodel.exposure.plateau_rule import PlateauRule
 
-    pair, rule = _margin(margin), PlateauRule(settle)
+    rule = PlateauRule(settle)
     definition = pkmodel.read_definition(file)
     _check_folder(out)
     with _progress() as say:
         result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
         say("comparing groups")
         found = result.contrast(
-            by, reference=reference, margin=pair, multiplicity=multiplicity, rule=rule
+            by, reference=reference, margin=margin, multiplicity=multiplicity, rule=rule
         )
     _finish(result, out, found)
     if not result.converged:
         sys.exit(NOT_CONVERGED)
 
 
-def _margin(text: str | None) -> tuple[float, float] | None:
-    """Read a margin as it is written on the command line."""
-    if text is None:
-        return None
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise BadInput(f"--margin {text}: expected two numbers such as 0.8,1.25") from None
-    return low, high
+@main.command()
+@click.argument("trial")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="CSV file to write.")
+@click.option("--seed", type=click.IntRange(min=0), help="Replaces that of TRIAL.")
+@click.option(
+    "--power",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Find the number per group for this chance of the verdict, such as 0.8.",
+)
+@click.option(
+    "--margin",
+    callback=_two_ratios,
+    metavar="LOW,HIGH",
+    help="With --power: ratios that count as equivalent.",
+)
+@click.option("--trials", type=click.IntRange(min=100), help="With --power; 1000 if not given.")
+def simulate(
+    trial: str,
+    out: Path | None,
+    seed: int | None,
+    power: float | None,
+    margin: tuple[float, float] | None,
+    trials: int | None,
+) -> None:
+    """Simulate a trial of virtual people, or plan its size.
+
+    TRIAL is a TOML file, or the name of a shipped trial; see "pkmodel list".
+    """
+    from pkmodel.simulate import read_trial
+
+    if power is None and (margin is not None or trials is not None):
+        raise click.UsageError("--margin and --trials belong to --power")
+    if power is not None and out is not None:
+        raise click.UsageError("--power prints a plan and writes no table: leave out --out")
+    declared = read_trial(trial)
+    with _progress() as say:
+        if power is not None:
+            text = _plan(declared, power, margin, trials or 1000, seed, say)
+        else:
+            text = _simulation(declared, out, seed, say)
+    _print(text)
+
+
+def _plan(
+    trial: Trial,
+    power: float,
+    margin: tuple[float, float] | None,
+    trials: int,
+    seed: int | None,
+    say: Callable[[str], None],
+) -> RenderableType:
+    """Plan the size of a trial."""
+    from pkmodel.contrast.margin import given_margin
+    from pkmodel.simulate import plan_trial
+    from pkmodel.simulate.printing import plan_summary
+
+    wanted = None if margin is None else given_margin(margin)
+    plan = plan_trial(trial, power, margin=wanted, trials=trials, seed=seed, progress=say)
+    return plan_summary(plan)
+
+
+def _simulation(
+    trial: Trial, out: Path | None, seed: int | None, say: Callable[[str], None]
+) -> RenderableType:
+    """Simulate a trial and write its table."""
+    from pkmodel.simulate import simulate_trial
+    from pkmodel.simulate.output import check_table_file, write_table
+    from pkmodel.simulate.printing import simulation_summary
+
+    replaces = out is not None and check_table_file(out)
+    simulated = simulate_trial(trial, seed, progress=say)
+    if out is not None:
+        write_table(simulated.table, out)
+    return simulation_summary(simulated, out, replaces=replaces)
 
 
 @main.command()

@@ -38,7 +38,7 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
     data, model = evaluation.problem.dataset, definition.model
     blocks = [
         Text(definition.title or "Untitled fit", style="bold"),
-        _grid([*_data_lines(data), ("ranges", _ranges(evaluation))]),
+        _grid([*_data_lines(data), *_subject_lines(evaluation), ("ranges", _ranges(evaluation))]),
         _covariates(data, model),
         _grid(_model_lines(definition, evaluation)),
         _structural(evaluation),
@@ -194,8 +194,20 @@ def _model_lines(definition: Definition, evaluation: Fit) -> list[tuple[str, str
         ),
         ("objective", f"{evaluation.objective:.3f} at the initial values"),
     ]
-    if definition.groups:
-        lines.append(("groups", ", ".join(f"{k} = {v}" for k, v in definition.groups.items())))
+    return lines
+
+
+def _subject_lines(evaluation: Fit) -> list[tuple[str, str]]:
+    """Say how many subjects are in each group, and where body surface is from."""
+    subjects = evaluation.subjects
+    lines = [("VIRTUAL", "simulated subjects, none of a patient")] if subjects.is_virtual else []
+    if subjects.groups is not None:
+        groups = subjects.groups
+        counts = np.bincount(groups.code, minlength=len(groups.names))
+        listed = ", ".join(f"{name} {n}" for name, n in zip(groups.names, counts, strict=True))
+        lines += [(groups.title, f"{listed} ({groups.source})")]
+    if subjects.bsa is not None:
+        lines.append(("body surface", f"{_span(subjects.bsa)} m2, {subjects.bsa_source}"))
     return lines
 
 

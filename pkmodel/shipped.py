@@ -41,9 +41,12 @@ def shipped_fits() -> dict[str, Path]:
 
 def shipped_trials() -> dict[str, Path]:
     """Return the shipped trials by name, sorted; each stands beside the data made from it."""
-    certificates = ("source.toml", "truth.toml")
-    found = [p for p in shipped_folder("data").glob("*/*.toml") if p.name not in certificates]
+    found = [path for path in shipped_folder("data").glob("*/*.toml") if _is_trial(path)]
     return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
+
+
+def _is_trial(path: Path) -> bool:
+    return "regimens" in tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

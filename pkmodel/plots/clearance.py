@@ -25,6 +25,7 @@ from pkmodel.plots.style import (
     new_figure,
 )
 from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
+from pkmodel.published import PublishedModel
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
 
@@ -84,6 +85,25 @@ class PublishedCurve:
     smallest_bsa: float = 0.0
     largest_bsa: float = np.inf
 
+    @classmethod
+    def of(cls, model: PublishedModel) -> PublishedCurve:
+        """Return the curve of a shipped published model.
+
+        Examples
+        --------
+        >>> from pkmodel.published import published_model
+        >>> curve = PublishedCurve.of(published_model("clements_2020"))
+        >>> curve.title, curve.unit, curve.smallest_bsa
+        ('published model, Clements 2020', 'L/h', 0.37)
+        """
+        smallest = model.figures.get("smallest_bsa")
+        return cls(
+            title=f"published model, {model.source}",
+            clearance=model.clearance,
+            unit=model.figures["clearance"].unit,
+            smallest_bsa=0.0 if smallest is None else smallest.value,
+        )
+
 
 def clearance_plot(
     subjects: pd.DataFrame,
@@ -108,7 +128,8 @@ def clearance_plot(
         The subjects are simulated; the figure and the table say so.
     typical : DataFrame, optional
         The typical curve, as `pkmodel.plots.typical.typical_parameter` returns it for CL: a row
-        per person, with BSA, AGE where drawn against, CL, CL_LOWER, CL_UPPER and LEVEL.
+        per person, with BSA, AGE where drawn against, CL, CL_LOWER, CL_UPPER and LEVEL. The rows
+        are joined to a line: take one typical person of each size, not a sample of persons.
     published : sequence of PublishedCurve
         Against age they are drawn at the body surfaces of the persons of `typical`.
     against : sequence of str

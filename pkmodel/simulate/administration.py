@@ -6,7 +6,8 @@ holds them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,8 @@ class Infusions:
     stop: Vector
     rate: Vector
 
-    def where(self, keep: Bools) -> Infusions:
-        """Return some of the pieces."""
+    def where(self, keep: Bools | Ints) -> Infusions:
+        """Return some of the pieces, or all in another order."""
         return Infusions(self.subject[keep], self.start[keep], self.stop[keep], self.rate[keep])
 
 
@@ -79,16 +80,16 @@ def infuse(regimen: Regimen, people: People, rng: np.random.Generator) -> Infusi
         _bags_of_step(step.start, ends[:, k], rate[:, k], size)
         for k, step in enumerate(regimen.steps)
     ]
-    infusions = _in_order([np.concatenate(column) for column in zip(*parts, strict=True)])
+    pieces = _join(parts)
     for begin, end in _pauses(regimen.pauses, people.age.size, regimen.hours, rng):
-        infusions = _interrupt(infusions, begin, end)
-    return infusions
+        pieces = _interrupt(pieces, begin, end)
+    return pieces.where(np.lexsort([pieces.start, pieces.subject]))
 
 
 def _rates(step: Step, people: People) -> Vector:
     """Rate of a step for each person; NaN for weights that it is not for."""
-    size = {"m2": people.bsa, "kg": people.weight, "": 1.0}[step.per]
-    rate = _to_digits(np.minimum(step.rate * size, step.cap) * np.ones(people.age.size))
+    sizes = {"m2": people.bsa, "kg": people.weight, "": np.ones(people.age.size)}
+    rate = _to_digits(np.minimum(step.rate * sizes[step.per], step.cap))
     low, high = step.weight
     return np.where((people.weight >= low) & (people.weight < high), rate, np.nan)
 
@@ -120,19 +121,22 @@ def _bag_lengths(regimen: Regimen, n: int, rng: np.random.Generator) -> Vector:
     return np.broadcast_to(np.resize(length, count), (n, count))
 
 
-def _bags_of_step(start: float, end: Vector, rate: Vector, size: Vector) -> tuple[Vector, ...]:
-    """Subject, start, stop and rate of the bags of a step."""
+def _bags_of_step(start: float, end: Vector, rate: Vector, size: Vector) -> Infusions:
+    """Bags of a step, for those whom it applies to."""
     stops = start + np.cumsum(size, axis=1)
     starts = stops - size
     subject, bag = np.nonzero((starts < end[:, None]) & ~np.isnan(rate)[:, None])
     stop = np.minimum(stops[subject, bag], end[subject])
-    return subject, starts[subject, bag], stop, rate[subject]
+    return Infusions(subject.astype(np.int64), starts[subject, bag], stop, rate[subject])
 
 
-def _in_order(columns: list[Vector]) -> Infusions:
-    subject, start, stop, rate = columns
-    order = np.lexsort([start, subject])
-    return Infusions(subject[order].astype(np.int64), start[order], stop[order], rate[order])
+def _join(parts: Sequence[Infusions]) -> Infusions:
+    return Infusions(
+        np.concatenate([part.subject for part in parts]),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.stop for part in parts]),
+        np.concatenate([part.rate for part in parts]),
+    )
 
 
 def _pauses(
@@ -150,20 +154,14 @@ def _pauses(
     return [*found, *zip(begin, begin + length, strict=True)]
 
 
-def _interrupt(infusions: Infusions, begin: Vector, end: Vector) -> Infusions:
+def _interrupt(pieces: Infusions, begin: Vector, end: Vector) -> Infusions:
     """Take a pause of each subject out of what it is given."""
-    subject, rate = infusions.subject, infusions.rate
-    before = np.minimum(infusions.stop, begin[subject])
-    after = np.maximum(infusions.start, end[subject])
-    pieces = _in_order(
-        [
-            np.concatenate([subject, subject]),
-            np.concatenate([infusions.start, after]),
-            np.concatenate([before, infusions.stop]),
-            np.concatenate([rate, rate]),
-        ]
-    )
-    return pieces.where(pieces.start < pieces.stop)
+    begin, end = begin[pieces.subject], end[pieces.subject]
+    is_hit = (pieces.start < end) & (pieces.stop > begin)
+    hit, begin, end = pieces.where(is_hit), begin[is_hit], end[is_hit]
+    before = replace(hit, stop=begin).where(hit.start < begin)
+    after = replace(hit, start=end).where(end < hit.stop)
+    return _join([pieces.where(~is_hit), before, after])
 
 
 def flush(regimen: Flush | None, infusions: Infusions, rng: np.random.Generator) -> Boluses:

@@ -8,16 +8,18 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from pkmodel.contrast.margin import Margin
 from pkmodel.covariates.age_group import DAYS
 from pkmodel.definition import check_model
 from pkmodel.definition.reading import effect_blocks, residual_error
 from pkmodel.definition.shape import check_shape
 from pkmodel.definition.source import read_document
 from pkmodel.errors import ModelError, PkmodelError, Problem
+from pkmodel.exposure.plateau_rule import PlateauRule
 from pkmodel.models.model import Model, Theta
 from pkmodel.shipped import shipped_trials
 from pkmodel.simulate import checks
-from pkmodel.simulate.record import Question, Trial, TrialGroup
+from pkmodel.simulate.record import Goal, Trial, TrialGroup
 from pkmodel.simulate.regimen import Bags, Flush, Pauses, Regimen, Sampling, Step
 from pkmodel.simulate.schema import (
     PlanSection,
@@ -122,7 +124,7 @@ def build_trial(raw: Mapping[str, Any], path: Path) -> Trial:
         units=units,
         groups=_groups(document, units),
         model=model,
-        question=_question(document.plan or PlanSection(), list(document.groups or {})),
+        goal=_goal(document.plan or PlanSection(), list(document.groups or {})),
         bsa=document.bsa,
         lloq=document.lloq,
         path=path,
@@ -236,10 +238,10 @@ def _sampling(entry: SamplingSection) -> Sampling:
     return Sampling(tuple(entry.hours), entry.spread, tuple(entry.after_stop))
 
 
-def _question(plan: PlanSection, groups: list[str]) -> Question:
-    return Question(
+def _goal(plan: PlanSection, groups: list[str]) -> Goal:
+    return Goal(
         reference=groups[-1] if plan.reference is None else plan.reference,
         metric=plan.metric,
-        margin=(plan.margin[0], plan.margin[1]),
-        settle=plan.settle,
+        margin=Margin(plan.margin[0], plan.margin[1]),
+        rule=PlateauRule(plan.settle),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pkmodel.contrast.margin import Margin
+from pkmodel.exposure.plateau_rule import PlateauRule
 from pkmodel.models.model import Model
 from pkmodel.simulate.regimen import Regimen, Sampling
 from pkmodel.units import Units
@@ -35,7 +37,7 @@ class TrialGroup:
 
 
 @dataclass(frozen=True)
-class Question:
+class Goal:
     """The equivalence that a trial is planned to show.
 
     Attributes
@@ -44,16 +46,15 @@ class Question:
         The group that the others are compared with.
     metric : str
         A metric of clearance or concentration, of `pkmodel.exposure.metric.METRICS`.
-    margin : (float, float)
-        Ratios that count as equivalent.
-    settle : float
-        Hours after the start or a change of the rate, and after a bolus, before samples count.
+    margin : Margin
+    rule : PlateauRule
+        Which samples count.
     """
 
     reference: str
-    metric: str = "CL_BSA"
-    margin: tuple[float, float] = (0.8, 1.25)
-    settle: float = 10.0
+    metric: str
+    margin: Margin
+    rule: PlateauRule
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Trial:
     groups : tuple of TrialGroup
     model : Model
         The truth: initial values are the true ones.
-    question : Question
+    goal : Goal
     bsa : str
         Formula of body surface area.
     lloq : float or None
@@ -82,7 +83,7 @@ class Trial:
     units: Units
     groups: tuple[TrialGroup, ...]
     model: Model
-    question: Question
+    goal: Goal
     bsa: str = "mosteller"
     lloq: float | None = None
     path: Path | None = None

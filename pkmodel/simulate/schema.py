@@ -119,7 +119,7 @@ class PlanSection(Section):
     margin: list[float] = _may(
         "the ratios that count as equivalent, such as [0.8, 1.25]", [0.8, 1.25]
     )
-    settle: float = _may("hours before samples count, from 0 on", 10.0, ge=0)
+    settle: float = _may("hours before samples count, a positive number", 10.0, gt=0)
 
 
 class TrialDocument(Section):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pkmodel.fitting import COMPILING, Progress
+from pkmodel.prediction import is_cold
 from pkmodel.simulate.group import VirtualGroup, simulate_group
 from pkmodel.simulate.record import Trial
 
@@ -40,7 +42,9 @@ class SimulatedTrial:
     subjects: pd.DataFrame
 
 
-def simulate_trial(trial: Trial, seed: int | None = None) -> SimulatedTrial:
+def simulate_trial(
+    trial: Trial, seed: int | None = None, *, progress: Progress | None = None
+) -> SimulatedTrial:
     """Simulate a trial; the same seed gives the same table.
 
     Each group has random numbers of its own: a change of one group leaves the others as they are.
@@ -50,6 +54,8 @@ def simulate_trial(trial: Trial, seed: int | None = None) -> SimulatedTrial:
     trial : Trial
     seed : int, optional
         Replaces that of the trial.
+    progress : callable, optional
+        Told in a line what is being done.
 
     Returns
     -------
@@ -68,6 +74,8 @@ def simulate_trial(trial: Trial, seed: int | None = None) -> SimulatedTrial:
     1
     """
     seed = trial.seed if seed is None else seed
+    if progress is not None and is_cold():
+        progress(COMPILING)
     tables, subjects, before = [], [], 0
     for index, group in enumerate(trial.groups):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, index)))
