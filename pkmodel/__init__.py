@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pkmodel.fitting import evaluate, fit
     from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
     from pkmodel.result import Fit
+    from pkmodel.simulate import plan_trial, read_trial, simulate_trial
 
 __version__ = "0.1.0"
 
@@ -36,8 +37,11 @@ __all__ = [
     "__version__",
     "evaluate",
     "fit",
+    "plan_trial",
     "read_dataset",
     "read_definition",
+    "read_trial",
+    "simulate_trial",
     "write_definition",
 ]
 
@@ -57,8 +61,11 @@ _MODULES = {
     "Theta": "models.model",
     "evaluate": "fitting",
     "fit": "fitting",
+    "plan_trial": "simulate",
     "read_dataset": "dataset",
     "read_definition": "definition",
+    "read_trial": "simulate",
+    "simulate_trial": "simulate",
     "write_definition": "definition",
 }
 
