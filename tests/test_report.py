@@ -24,6 +24,9 @@ from pkmodel.errors import PkmodelError
 from pkmodel.exposure.summary import group_summary
 from pkmodel.grouping import Groups
 from pkmodel.report import write_report
+from pkmodel.report.figure_section import effect_section, goodness_section, individual_section
+from pkmodel.report.run_folder import read_run
+from pkmodel.report.subjects import subjects_of
 from pkmodel.summary import checks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -314,12 +317,24 @@ def test_exposure_and_contrasts_are_those_of_the_files(grouped):
     assert share[3:] == ["66.7 %", "13.5 % to 98.3 %", "0.3 to 5.7"]
 
 
-def test_a_failed_subject_is_named_and_in_no_figure_of_effects(grouped):
+def test_a_failed_subject_is_named_and_only_its_observations_are_drawn(grouped, monkeypatch):
     page = _page(grouped)
     assert "No mode was found for 12" in page.text
-    svg = next(s for s in page.drawings if "η V" in s and "shrinkage" in s)
-    assert svg.count("PathCollection") > 0
     assert page.row("modes")[0][1] == "FAIL"
+    plots = []
+    monkeypatch.setattr("pkmodel.report.figure_section.draw", lambda plot, _: plots.append(plot))
+    run = read_run(grouped)
+    subjects = subjects_of(run)
+    goodness_section(run, subjects, is_virtual=True)
+    effect_section(run, subjects, is_virtual=True)
+    assert len(plots) == 6
+    assert all("12" not in set(plot.data["ID"]) for plot in plots)
+    assert all(plot.data["ID"].nunique() == 11 for plot in plots)
+    individual_section(run, subjects, is_virtual=True)
+    drawn = plots[-1].data.query("ID == '12'")
+    assert len(drawn) == 11
+    assert drawn["IPRED"].isna().all()
+    assert drawn[["DV", "PRED"]].notna().all(axis=None)
 
 
 def test_virtual_data_are_said_to_be_so_at_the_top_and_in_every_figure(fitted, grouped):
