@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulation import make_design, walk
-from trial_text import edited, trial_of
 
 import pkmodel as pk
 from pkmodel.dataset import read_dataset
@@ -15,6 +13,8 @@ from pkmodel.prediction import predict_along
 from pkmodel.simulate import simulate_trial
 from pkmodel.simulate.output import write_table
 from pkmodel.simulate.trial import TABLE
+from simulation import make_design, walk
+from trial_text import edited, trial_of
 
 UNITS = {"time": "h", "amount": "ug", "concentration": "pg/mL"}
 EXACT = {"CL = 0.07": "", "V = 0.04": "CL = 1e-24", "proportional = 0.2": "proportional = 1e-9"}
