@@ -263,6 +263,18 @@ def _simulation(
     return simulation_summary(simulated, out, replaces=replaces)
 
 
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File for the page, instead of RUN/report.html."
+)
+def report(run: Path, out: Path | None) -> None:
+    """Write one self-contained HTML page about the run in the folder RUN."""
+    from pkmodel.report import write_report
+
+    click.echo(f"written to {write_report(run, out)}")
+
+
 @main.command(name="list")
 def list_shipped() -> None:
     """List the shipped fit definitions, data sets and trials."""

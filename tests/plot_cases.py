@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -120,10 +121,22 @@ def texts(figure: Figure) -> list[str]:
 
 
 def _seen(figure: Figure) -> Iterator[Text]:
+    """Yield what is drawn: not the texts of hidden panels, nor ticks beyond the ends of an axis."""
+    unseen = {id(text) for axes in figure.axes for text in _unseen(axes)}
     for text in figure.findobj(Text):
-        hidden = [a for a in figure.axes if not a.get_visible() and text in a.findobj(Text)]
-        if text.get_visible() and text.get_text().strip() and not hidden:
+        if text.get_visible() and text.get_text().strip() and id(text) not in unseen:
             yield text
+
+
+def _unseen(axes: Axes) -> Iterator[Text]:
+    if not axes.get_visible():
+        yield from axes.findobj(Text)
+        return
+    for place, axis in enumerate((axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for text in axis.get_ticklabels(which="both"):
+            if not low <= text.get_position()[place] <= high:
+                yield text
 
 
 def cut_texts(figure: Figure) -> list[str]:

@@ -21,7 +21,7 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-DETERMINED = 0.5
+DETERMINED = 1.0
 """Largest standard error of the logarithm of a ratio that counts as told by the data."""
 
 
@@ -138,7 +138,7 @@ def _not_determined(model: GroupModel, estimate: Estimate) -> str:
     places = [names.index(f"theta {theta}") for theta in model.other_ratios]
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(result.packed)[places])
-    if result.source != "r" or not np.all(np.isfinite(errors)):
+    if not np.all(np.isfinite(errors)):
         return "the likelihood is flat in their ratio"
     largest = float(np.max(errors))
     return f"standard error {largest:.2f} of the logarithm" if largest > DETERMINED else ""

@@ -125,7 +125,7 @@ class Profile:
             inner, outer = self._bracket(side, wanted)
             if outer is not None:
                 value = self._between(inner, outer, wanted)
-            elif abs(inner.value - self.estimate) < REACH:
+            elif abs(inner.value - self.estimate) < REACH - CLOSE:
                 value = self._beyond(inner, side, wanted)
             else:
                 return None

@@ -24,7 +24,8 @@ from pkmodel.plots.style import (
     look,
     new_figure,
 )
-from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
+from pkmodel.plots.table import ONE_GROUP, need_columns, some_of, with_groups
+from pkmodel.published import PublishedModel
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
 
@@ -84,6 +85,25 @@ class PublishedCurve:
     smallest_bsa: float = 0.0
     largest_bsa: float = np.inf
 
+    @classmethod
+    def of(cls, model: PublishedModel) -> PublishedCurve:
+        """Return the curve of a shipped published model.
+
+        Examples
+        --------
+        >>> from pkmodel.published import published_model
+        >>> curve = PublishedCurve.of(published_model("clements_2020"))
+        >>> curve.title, curve.unit, curve.smallest_bsa
+        ('published model, Clements 2020', 'L/h', 0.37)
+        """
+        smallest = model.figures.get("smallest_bsa")
+        return cls(
+            title=f"published model, {model.source}",
+            clearance=model.clearance,
+            unit=model.figures["clearance"].unit,
+            smallest_bsa=0.0 if smallest is None else smallest.value,
+        )
+
 
 def clearance_plot(
     subjects: pd.DataFrame,
@@ -108,7 +128,8 @@ def clearance_plot(
         The subjects are simulated; the figure and the table say so.
     typical : DataFrame, optional
         The typical curve, as `pkmodel.plots.typical.typical_parameter` returns it for CL: a row
-        per person, with BSA, AGE where drawn against, CL, CL_LOWER, CL_UPPER and LEVEL.
+        per person, with BSA, AGE where drawn against, CL, CL_LOWER, CL_UPPER and LEVEL. The rows
+        are joined to a line: take one typical person of each size, not a sample of persons.
     published : sequence of PublishedCurve
         Against age they are drawn at the body surfaces of the persons of `typical`.
     against : sequence of str
@@ -334,10 +355,9 @@ def _unknown(data: pd.DataFrame, against: Sequence[str]) -> list[str]:
     """Say what is not known and so not drawn."""
     notes = []
     own = data[data["KIND"] == SUBJECT]
-    ids = own.loc[own[["CL", "BSA", *against]].isna().any(axis=1), "ID"].astype(str).tolist()
-    if ids:
-        listed = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
-        notes.append(f"Without clearance or size: {len(ids)} of {len(own)} subjects ({listed}).")
+    lost = own.loc[own[["CL", "BSA", *against]].isna().any(axis=1), "ID"]
+    if len(lost):
+        notes.append(f"Without clearance or size: {some_of(lost, len(own))}.")
     ends = data.loc[data["KIND"] == TYPICAL, ["CL_LOWER", "CL_UPPER"]]
     if len(ends) and ends.isna().any(axis=None):
         notes.append("No interval of the typical clearance: the fit has no standard error for it.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.errors import ModelError
-from pkmodel.plots.panel import is_outer, panel_figure, tidy_log_axis, time_ticks
+from pkmodel.plots.panel import is_outer, panel_figure, panel_width, tidy_log_axis, time_ticks
 from pkmodel.plots.prediction_line import common_times, individual_lines, lines_at
 from pkmodel.plots.style import (
     GREY,
+    TITLE_SIZE,
     VIRTUAL,
     Plot,
     footnote,
@@ -23,7 +23,8 @@ from pkmodel.plots.style import (
     legend_above,
     look,
 )
-from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
+from pkmodel.plots.table import ONE_GROUP, need_columns, some_of, with_groups
+from pkmodel.plots.wrapping import wrap
 from pkmodel.result import Fit
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
@@ -200,7 +201,7 @@ def draw_concentrations(
         for number, ((k, name), axes) in enumerate(zip(drawn, panels, strict=True)):
             own = data[data["GROUP"] == name]
             _draw_panel(axes, own, look(k).colour)
-            _title(axes, name, own)
+            _title(axes, name, own, panel_width(axes))
             at_left, at_foot = is_outer(number, len(drawn), axes)
             axes.set_ylabel(label("concentration", units.concentration) if at_left else "")
             axes.set_xlabel(label("time", units.time) if at_foot else "")
@@ -216,17 +217,17 @@ def _draw_panel(axes: Axes, own: pd.DataFrame, colour: str) -> None:
     is_median = bool(lines["ID"].isna().any())
     for _, line in lines.groupby("ID", sort=False, dropna=False):
         time, value = _broken_where_time_begins_anew(line)
-        axes.plot(time, value, zorder=1, **_line(colour, is_median=is_median))
+        axes.plot(time, value, **_line(is_median=is_median))
     seen = own[own["KIND"] == OBSERVED]
     is_low = seen["CENS"] == 1
     axes.plot(seen["TIME"][~is_low], seen["DV"][~is_low], **_quantified(colour))
     axes.plot(seen["TIME"][is_low], seen["DV"][is_low], **_censored())
 
 
-def _line(colour: str, *, is_median: bool) -> dict[str, Any]:
+def _line(*, is_median: bool) -> dict[str, Any]:
     if is_median:
-        return {"color": colour, "lw": 1.8}
-    return {"color": GREY, "lw": 0.6, "alpha": 0.55}
+        return {"color": "black", "lw": 1.8, "zorder": 4}
+    return {"color": GREY, "lw": 0.6, "alpha": 0.55, "zorder": 1}
 
 
 def _quantified(colour: str) -> dict[str, Any]:
@@ -259,10 +260,10 @@ def _broken_where_time_begins_anew(line: pd.DataFrame) -> tuple[Vector, Vector]:
     return np.insert(time, breaks, np.nan), np.insert(value, breaks, np.nan)
 
 
-def _title(axes: Axes, name: str, own: pd.DataFrame) -> None:
+def _title(axes: Axes, name: str, own: pd.DataFrame, room: float) -> None:
     subjects = own.loc[own["KIND"] == OBSERVED, "ID"].nunique()
     title = f"n = {subjects}" if name == ONE_GROUP else f"{name} (n\u00a0=\u00a0{subjects})"
-    axes.set_title(fill(title, 34), parse_math=False)
+    axes.set_title(wrap(title, room, TITLE_SIZE), parse_math=False)
 
 
 def _in_window(data: pd.DataFrame, window: tuple[float, float] | None) -> pd.DataFrame:
@@ -313,15 +314,16 @@ def _legend(data: pd.DataFrame, colour: str) -> list[Artist]:
     if len(lines):
         is_median = bool(lines["ID"].isna().any())
         text = LABELS["median" if is_median else "individual"]
-        handles.append(Line2D([], [], label=text, **_line(colour, is_median=is_median)))
+        handles.append(Line2D([], [], label=text, **_line(is_median=is_median)))
     return handles
 
 
 def _not_shown(
     data: pd.DataFrame, window: tuple[float, float] | None, *, is_log: bool
 ) -> list[str]:
-    """Say how many observations the axes do not show."""
-    total = int((data["KIND"] == OBSERVED).sum())
+    """Say how many observations the axes do not show, and who has no prediction."""
+    seen = data[data["KIND"] == OBSERVED]
+    total = len(seen)
     inside = _in_window(data, window)
     notes = []
     if len(inside) < total:
@@ -329,4 +331,8 @@ def _not_shown(
     count = int((inside["DV"] <= 0.0).sum())
     if is_log and count:
         notes.append(f"{count} of {total} observations are 0 or less: not on this axis.")
+    lost = seen.loc[seen["PREDICTION"].isna(), "ID"].drop_duplicates()
+    if len(lost) and len(seen) < len(data):
+        total = seen["ID"].nunique()
+        notes.append(f"Without a prediction: {some_of(lost, total)}; no mode was found.")
     return notes

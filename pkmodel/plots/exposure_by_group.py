@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from math import ceil
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from pkmodel.errors import DataError, ModelError, Problem
 from pkmodel.exposure.metric import METRICS
-from pkmodel.plots.panel import tidy_log_axis
+from pkmodel.plots.panel import panel_width, tidy_log_axis
 from pkmodel.plots.style import (
     GREY,
+    LABEL_SIZE,
     VIRTUAL,
     Plot,
     footnote,
@@ -26,7 +26,8 @@ from pkmodel.plots.style import (
     look,
     new_figure,
 )
-from pkmodel.plots.table import Rows, need_columns, with_groups
+from pkmodel.plots.table import Rows, need_columns, some_of, with_groups
+from pkmodel.plots.wrapping import wrap
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
 
@@ -50,7 +51,7 @@ COLUMNS = ["KIND", "GROUP", "METRIC", "UNIT", "ID", "VALUE", "LOWER", "UPPER", "
 _GOLDEN = 0.6180339887498949
 _SLOT, _BOX = 0.40, 0.36
 _SIDE_BY_SIDE = 3
-_LEGEND_CHARACTERS = 13.0
+_NAMES = 1.8
 _MIDDLE: dict[str, Any] = {"color": GREY, "lw": 1.6, "ls": (0, (4, 2))}
 
 
@@ -122,10 +123,11 @@ def exposure_plot(
             _draw_bands(axes, near, names)
             for k, name in enumerate(names):
                 _draw_group(axes, k, own.loc[own["GROUP"] == name, "VALUE"].to_numpy(float))
-            axes.set_xlabel(label(fill(in_print(METRICS[metric].title), 40), unit_of[metric]))
+            name = label(in_print(METRICS[metric].title), unit_of[metric])
+            axes.set_xlabel(wrap(name, panel_width(axes), LABEL_SIZE))
             _scale(axes, pd.concat([own, near]), is_log)
         _name_groups(panels[0], names, grouped)
-        legend_above(figure, _legend(bands, figure.get_figwidth()), 1)
+        legend_above(figure, _legend(bands), 1)
         footnote(figure, VIRTUAL if is_virtual else "", BOX_NOTE, *_unknown(data))
     everything = pd.concat([data, bands], ignore_index=True).assign(
         VIRTUAL=[is_virtual] * len(data) + [False] * len(bands)
@@ -290,19 +292,18 @@ def _scale(axes: Axes, shown: pd.DataFrame, is_log: bool) -> None:
 
 def _name_groups(axes: Axes, names: Sequence[str], table: pd.DataFrame) -> None:
     counts = table["GROUP"].value_counts()
-    labels = [f"{fill(name, 24)}\nn = {counts.get(name, 0)}" for name in names]
+    labels = [f"{wrap(name, _NAMES, LABEL_SIZE)}\nn = {counts.get(name, 0)}" for name in names]
     axes.set_yticks(range(len(names)), labels, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.45, -0.55)
 
 
-def _legend(bands: pd.DataFrame, width: float) -> list[Artist]:
+def _legend(bands: pd.DataFrame) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    room = int(width * _LEGEND_CHARACTERS)
     handles: list[Artist] = [
-        Patch(label=fill(_band_label(*band), room), **_band_look(band[-1]))
+        Patch(label=_band_label(*band), **_band_look(band[-1]))
         for band in bands[["METRIC", "GROUP", "SOURCE"]].itertuples(index=False)
     ]
     if handles:
@@ -320,9 +321,8 @@ def _unknown(data: pd.DataFrame) -> list[str]:
     """Say which subjects have no value."""
     notes = []
     for metric, own in data.groupby("METRIC", sort=False):
-        ids = own.loc[~np.isfinite(own["VALUE"]), "ID"].astype(str).tolist()
-        if ids:
-            listed = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+        lost = own.loc[~np.isfinite(own["VALUE"]), "ID"]
+        if len(lost):
             title = in_print(METRICS[str(metric)].title)
-            notes.append(f"Without {title}: {len(ids)} of {len(own)} subjects ({listed}).")
+            notes.append(f"Without {title}: {some_of(lost, len(own))}.")
     return notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from textwrap import fill, shorten
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from pkmodel.exposure.metric import METRICS
 from pkmodel.plots.style import (
     COLOURS,
     GREY,
+    LABEL_SIZE,
     VIRTUAL,
     Look,
     Plot,
@@ -28,6 +29,7 @@ from pkmodel.plots.style import (
     new_figure,
 )
 from pkmodel.plots.table import Rows, need_columns
+from pkmodel.plots.wrapping import text_width, wrap
 from pkmodel.suggestion import quoted, suggest
 
 if TYPE_CHECKING:
@@ -60,8 +62,10 @@ KINDS = {
 WIDEST = 8.0
 """Ratios beyond this, or below its inverse, are shown by an arrow at the edge."""
 
-_ROW = 0.245
-_INTERVAL_AT, _VERDICT_AT, _COUNT_AT = 10, 126, 236
+_ROW, _AXIS, _AT_RIGHT = 0.245, 3.1, 4.8
+_BETWEEN_TICKS = 0.36
+_SIZE = 9.0
+_INTERVAL_AT, _VERDICT_AT, _COUNT_AT = 10, 128, 238
 
 
 @dataclass(frozen=True)
@@ -115,10 +119,12 @@ def forest_plot(contrasts: Rows, *, is_virtual: bool) -> Plot:
     data = _checked(pd.DataFrame(contrasts)).assign(virtual=is_virtual)
     layout = _lay_out(data)
     warnings = _numbered_warnings(data)
-    rows = len(data) + len(layout.heads) + 1
+    names = _row_names(data)
     with house_style():
         figure = new_figure()
-        figure.set_size_inches(9.4, 1.35 + _ROW * rows)
+        rows = len(data) + len(layout.heads) + 1
+        at_left = max(text_width(name, _SIZE) for name in (*names, *dict(layout.heads).values()))
+        figure.set_size_inches(at_left + _AXIS + _AT_RIGHT, 1.35 + _ROW * rows)
         axes = figure.subplots()
         low, high = _limits(data)
         axes.set_xscale("log")
@@ -129,7 +135,7 @@ def forest_plot(contrasts: Rows, *, is_virtual: bool) -> Plot:
             _draw_row(axes, place, row, (low, high))
             _write_row(axes, place, row, warnings)
         _write_heads(axes, data, layout)
-        _name_rows(axes, data, layout)
+        _name_rows(axes, data, layout, names)
         _ticks(axes, data, low, high)
         axes.set_xlabel(_axis_label(data), parse_math=False)
         legend_above(figure, _legend(data), 3)
@@ -239,7 +245,7 @@ def _write(axes: Axes, place: float, offset: float, text: str, **how: Any) -> No
         textcoords="offset points",
         va="center",
         annotation_clip=False,
-        size=9,
+        size=_SIZE,
         parse_math=False,
         **how,
     )
@@ -276,7 +282,9 @@ def interval_text(ratio: float, lower: float, upper: float) -> str:
 
 
 def _digits(ratio: float) -> str:
-    return f"{ratio:.2f}" if 0.1 <= ratio < 10.0 else f"{ratio:.3g}"
+    if ratio < 0.1:
+        return f"{ratio:.2g}"
+    return f"{ratio:.2f}" if ratio < 10.0 else f"{ratio:.3g}"
 
 
 def _write_heads(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
@@ -290,7 +298,7 @@ def _write_heads(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
             ha="right",
             va="center",
             weight="bold",
-            size=9,
+            size=_SIZE,
             annotation_clip=False,
         )
     _write(axes, 0.0, _INTERVAL_AT, "ratio (interval)", color=GREY)
@@ -299,20 +307,25 @@ def _write_heads(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
         _write(axes, 0.0, _COUNT_AT, "n / n reference", color=GREY)
 
 
-def _name_rows(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
-    """Name rows by their group and what tells them apart; a name that repeats stands once."""
+def _row_names(data: pd.DataFrame) -> list[str]:
+    """Name each row by its group, and by what is needed to tell it from the others."""
     adjusted = _adjusted(data)
     several = len(set(data["reference"])) > 1
-    labels = []
+    names = []
     for k, row in enumerate(data.to_dict("records")):
         text = f"{row['group']} to {row['reference']}" if several else str(row["group"])
-        labels.append(shorten(text + adjusted[k], 60, placeholder=" ..."))
-    shown = dict.fromkeys(range(len(data)), "")
-    for _, run in groupby(np.argsort(layout.place), key=lambda k: (data["metric"][k], labels[k])):
+        names.append(shorten(text + adjusted[k], 60, placeholder=" ..."))
+    return names
+
+
+def _name_rows(axes: Axes, data: pd.DataFrame, layout: _Layout, names: Sequence[str]) -> None:
+    """Write the names of the rows; one that repeats stands once."""
+    shown = [""] * len(data)
+    for _, run in groupby(np.argsort(layout.place), key=lambda k: (data["metric"][k], names[k])):
         first = int(next(run))
-        shown[first] = labels[first]
-    axes.set_yticks(layout.place, list(shown.values()), parse_math=False)
-    axes.tick_params(axis="y", length=0, pad=10, labelsize=9)
+        shown[first] = names[first]
+    axes.set_yticks(layout.place, shown, parse_math=False)
+    axes.tick_params(axis="y", length=0, pad=10, labelsize=_SIZE)
     axes.spines["left"].set_visible(False)
 
 
@@ -329,15 +342,17 @@ def _adjusted(data: pd.DataFrame) -> list[str]:
 
 
 def _ticks(axes: Axes, data: pd.DataFrame, low: float, high: float) -> None:
-    """Have ticks at powers of two, and at the ends of the margin where there is room for them."""
+    """Have ticks at 1, the ends of the margins and powers of two, as far as there is room."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    ticks = {2.0**k for k in range(-6, 7)}
-    if high / low < 16.0 and data["margin_low"].nunique() == data["margin_high"].nunique() == 1:
-        ends = (float(data["margin_low"].iloc[0]), float(data["margin_high"].iloc[0]))
-        far = {t for t in ticks if all(abs(np.log(t / end)) > 0.2 for end in ends)}
-        ticks = far | {1.0, *ends}
-    axes.xaxis.set_major_locator(FixedLocator(sorted(t for t in ticks if low <= t <= high)))
+    inches = _AXIS / np.log(high / low)
+    ends = np.unique(data[["margin_low", "margin_high"]])
+    ticks: list[float] = []
+    for tick in (1.0, *ends, *(2.0**k for k in (-3, 3, -2, 2, -1, 1))):
+        is_clear = all(abs(np.log(tick / t)) * inches >= _BETWEEN_TICKS for t in ticks)
+        if low <= tick <= high and is_clear:
+            ticks.append(float(tick))
+    axes.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -347,7 +362,7 @@ def _axis_label(data: pd.DataFrame) -> str:
     to = f" to “{references[0]}”" if len(references) == 1 else " to the reference"
     levels = sorted({f"{100.0 * level:.4g} %" for level in data["level"] if np.isfinite(level)})
     interval = f", with {' or '.join(levels)} interval" if levels else ""
-    return fill(f"ratio{to}{interval}", 60)
+    return wrap(f"ratio{to}{interval}", 4.0, LABEL_SIZE)
 
 
 def _legend(data: pd.DataFrame) -> list[Artist]:

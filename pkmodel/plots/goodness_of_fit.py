@@ -31,7 +31,7 @@ Vector = NDArray[np.float64]
 NORMAL_QUANTILE = 1.959963984540054
 LEAST_REACH = 3.5
 """Axes of residuals reach at least so far, so that small residuals look small."""
-WIDTH, HEIGHT = 4.2, 3.0
+WIDTH, HEIGHT = 4.2, 2.8
 
 
 def observed_against_predicted(
@@ -67,7 +67,7 @@ def observed_against_predicted(
     names = group_names(predictions)
     is_log = is_wide(*(predictions[name].to_numpy(float) for name in ("DV", *columns)))
     with house_style():
-        figure = grid(2, 2, width=WIDTH, height=WIDTH, is_virtual=is_virtual)
+        figure = grid(2, 2, width=WIDTH, height=3.8, is_virtual=is_virtual)
         for axes, (column, title) in zip(figure.axes, columns.items(), strict=True):
             if is_log:
                 axes.set_xscale("log")

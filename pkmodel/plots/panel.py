@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pkmodel.plots.style import new_figure
+from pkmodel.plots.style import WIDTH, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ WIDEST = 3
 
 _STEPS_OF_DAYS = (1, 2, 4, 7, 14, 28, 56, 91, 182)
 _MOST_TICKS = 7
+_LABELS = 0.5
 
 
 def panel_figure(count: int) -> tuple[Figure, list[Axes]]:
@@ -51,6 +52,14 @@ def is_outer(number: int, count: int, axes: Axes) -> tuple[bool, bool]:
     place = axes.get_subplotspec()
     columns = place.get_gridspec().ncols if place is not None else 1
     return number % columns == 0, number + columns >= count
+
+
+def panel_width(axes: Axes) -> float:
+    """Return the room above a panel, inches: its share of the figure without that of labels."""
+    place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
+    if place is None or figure is None:
+        return WIDTH
+    return float(figure.get_figwidth()) / place.get_gridspec().ncols - _LABELS
 
 
 def time_ticks(axis: Axis, unit: str, span: float) -> None:

@@ -98,7 +98,7 @@ def scatter(
             facecolors="none" if names else look(k).colour,
             edgecolors=look(k).colour,
             linewidths=0.8 if names else 0.0,
-            alpha=0.75,
+            alpha=0.75 if len(table) <= MANY_POINTS else 0.4,
             rasterized=len(table) > MANY_POINTS,
         )
 
@@ -147,9 +147,6 @@ def add_group_legend(figure: Figure, names: list[str]) -> None:
         for k, name in enumerate(names)
     ]
     legend_above(figure, handles, columns=5)
-    for legend in figure.legends:
-        for text in legend.get_texts():
-            text.set_parse_math(False)
 
 
 def is_wide(*values: Vector) -> bool:

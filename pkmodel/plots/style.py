@@ -11,23 +11,21 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pkmodel.plots.wrapping import wrap
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6E6E6E"
 WIDTH, HEIGHT = 6.4, 4.2
-NOTE_SIZE = 8
-CHARACTERS_PER_INCH = 17.0
-"""How many characters of a note stand on an inch, capitals among them."""
+TITLE_SIZE, LABEL_SIZE, LEGEND_SIZE, NOTE_SIZE = 11, 10, 9, 8
 
 VIRTUAL = "Virtual subjects: simulated, not observed."
 
@@ -35,16 +33,17 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "font.size": 10,
+    "axes.titlesize": TITLE_SIZE,
+    "axes.labelsize": LABEL_SIZE,
+    "font.size": LABEL_SIZE,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": LEGEND_SIZE,
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "svg.fonttype": "none",
 }
 _FOOTNOTE = "footnote"
+_HANDLE = 0.6
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def footnote(figure: Figure, *notes: str) -> None:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     width, height = figure.get_size_inches()
-    wrapped = [fill(note, int(width * CHARACTERS_PER_INCH)) for note in notes if note]
+    wrapped = [wrap(note, width - 0.1, NOTE_SIZE) for note in notes if note]
     if not wrapped:
         return
     old = [text for text in figure.texts if text.get_gid() == _FOOTNOTE]
@@ -161,19 +160,13 @@ def footnote(figure: Figure, *notes: str) -> None:
         engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
 
 
-def mark_virtual(axes: Axes, note: str) -> None:
-    """Write at the foot of the figure that its data are virtual; nothing where `note` is empty."""
-    from matplotlib.figure import Figure
-
-    figure = axes.get_figure(root=True)
-    if isinstance(figure, Figure):
-        footnote(figure, note)
-
-
 def legend_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
     """Put the legend above the panels, where it covers nothing; nothing where it has no entry."""
     if not handles:
         return
+    room = figure.get_figwidth() / columns - _HANDLE
+    for handle in handles:
+        handle.set_label(wrap(str(handle.get_label()), room, LEGEND_SIZE))
     legend = figure.legend(
         handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from pkmodel.errors import DataError, ModelError
+from pkmodel.plots.dose_band import BLINATUMOMAB_LABEL, DoseBand, range_text
+from pkmodel.plots.exposure_law import ExposureLaw
 from pkmodel.plots.style import (
     GREY,
     VIRTUAL,
@@ -20,16 +20,14 @@ from pkmodel.plots.style import (
     Plot,
     footnote,
     house_style,
-    in_print,
     label,
     legend_above,
     look,
     new_figure,
 )
 from pkmodel.plots.table import need_columns
-from pkmodel.plots.typical import PEOPLE, back_transform, transform, typical_parameter
+from pkmodel.plots.typical import PEOPLE
 from pkmodel.result import Fit
-from pkmodel.units import Units, read_dose_rate
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -40,68 +38,9 @@ Vector = NDArray[np.float64]
 EDGES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, np.inf)
 """Ends of the usual weight bands, kg; half-open."""
 
-DRAWS = 199
-"""Values of the random effect of each person, at equal steps of probability."""
-
 _RANGE: dict[str, Any] = {"lw": 5.0, "alpha": 0.35, "solid_capstyle": "butt"}
 _MEDIAN_SIZE = 8.0
 _INCHES_PER_BAND = 0.78
-
-
-@dataclass(frozen=True)
-class DoseBand:
-    """The dose of a range of weights.
-
-    Attributes
-    ----------
-    low, high : float
-        kg; from `low` up to, but without, `high`.
-    dose : float
-    unit : str
-        Of the dose: an amount per time, or per m2 or kg and time.
-    cap : float
-        The largest dose.
-    cap_unit : str
-        An amount per time.
-    """
-
-    low: float
-    high: float
-    dose: float
-    unit: str
-    cap: float = np.inf
-    cap_unit: str = ""
-
-    @property
-    def title(self) -> str:
-        """The dose and for whom it is, in words."""
-        cap = f", at most {self.cap:g} {self.cap_unit}" if np.isfinite(self.cap) else ""
-        return in_print(
-            f"{self.dose:g} {self.unit}{cap} ({_range_text(self.low, self.high, ' kg')})"
-        )
-
-    def rate(self, people: pd.DataFrame, units: Units) -> Vector:
-        """Compute the rate of infusion of persons with WT (kg) and BSA (m2), in units of the data.
-
-        Returns
-        -------
-        array (n,)
-            Amount per time.
-        """
-        order = read_dose_rate(self.unit, units)
-        size = {"m2": "BSA", "kg": "WT"}.get(order.per)
-        measure = np.ones(len(people)) if size is None else people[size].to_numpy(dtype=float)
-        rate = order.factor * self.dose * measure
-        if np.isfinite(self.cap):
-            rate = np.minimum(rate, read_dose_rate(self.cap_unit, units).factor * self.cap)
-        return np.asarray(rate)
-
-
-BLINATUMOMAB_LABEL = (
-    DoseBand(0.0, 45.0, 15.0, "ug/m2/day", 28.0, "ug/day"),
-    DoseBand(45.0, np.inf, 28.0, "ug/day"),
-)
-"""The full dose of the label: 28 ug/day from 45 kg, below it 15 ug/m2/day up to 28 ug/day."""
 
 
 def weight_band_plot(
@@ -147,7 +86,10 @@ def weight_band_plot(
         axes.set_xlabel("weight band (kg), and persons in it")
         axes.set_ylabel(label("steady-state concentration", units.concentration))
         legend_above(figure, _legend(drawn), 1)
-        footnote(figure, VIRTUAL if fit.subjects.is_virtual else "", _how(fit))
+        endless = "Bar to the upper edge: no finite 95th percentile."
+        has_endless = np.isinf(drawn["P95"]).any()
+        note = VIRTUAL if fit.subjects.is_virtual else ""
+        footnote(figure, note, _how(fit), endless if has_endless else "")
     return Plot(figure, table)
 
 
@@ -160,10 +102,10 @@ def weight_band_table(
 ) -> pd.DataFrame:
     """Simulate steady-state concentrations by weight band.
 
-    Css = rate / CL at the typical CL of each person times the variability between subjects (and
-    occasions, where the model has any), whose law is represented by `DRAWS` values at equal steps
-    of probability: no random numbers. Uncertainty of the estimates and residual error are left
-    out.
+    Css = rate / CL, where CL of each person varies about its typical value as the fit says that
+    subjects do (and occasions, where the model has them). The percentiles are those of the mixture
+    of the persons' laws, not of random draws. Uncertainty of the estimates and residual error are
+    left out.
 
     Parameters
     ----------
@@ -177,20 +119,16 @@ def weight_band_table(
         (of concentrations), MEDIAN, P05, P95 (of Css; NaN in an empty band) and SIMULATED.
     """
     rate = _rates(fit, people, regimen, edges)
-    css = _simulated(fit, people, rate)
+    law = ExposureLaw.of(fit, people, rate)
     weight = people["WT"].to_numpy(dtype=float)
     rows = []
     for low, high in pairwise(edges):
         inside = (weight >= low) & (weight < high)
         title = next(band.title for band in regimen if band.low <= low < band.high)
-        p05, median, p95 = (
-            np.quantile(css[inside], [0.05, 0.5, 0.95], method="median_unbiased")
-            if inside.any()
-            else [np.nan] * 3
-        )
         middle = float(np.median(rate[inside])) if inside.any() else np.nan
+        p05, median, p95 = (law.percentile(share, inside) for share in (0.05, 0.5, 0.95))
         rows.append(
-            (_range_text(low, high), low, high, inside.sum(), title, middle, median, p05, p95)
+            (range_text(low, high), low, high, inside.sum(), title, middle, median, p05, p95)
         )
     columns = ["BAND", "LOW", "HIGH", "N", "REGIMEN", "RATE", "MEDIAN", "P05", "P95"]
     table = pd.DataFrame(rows, columns=columns)
@@ -241,53 +179,21 @@ def _check_edges(regimen: Sequence[DoseBand], edges: Sequence[float]) -> None:
         raise ModelError("the regimen has no dose for some of the weight bands")
 
 
-def _simulated(fit: Fit, people: pd.DataFrame, rate: Vector) -> Vector:
-    """Compute Css of each person at each value of the random effect, (persons, DRAWS)."""
-    distribution = fit.model.distribution.get("CL", "lognormal")
-    typical = typical_parameter(fit, "CL", people)["CL"].to_numpy(dtype=float)
-    centre, _ = transform(typical, distribution)
-    steps = norm.ppf((np.arange(DRAWS) + 0.5) / DRAWS)
-    cl = back_transform(centre[:, None] + np.sqrt(_variance(fit)) * steps, distribution)
-    with np.errstate(divide="ignore"):
-        css = fit.problem.dataset.units.scale * rate[:, None] / cl
-    return np.where(cl > 0.0, css, np.inf)
-
-
-def _variance(fit: Fit) -> float:
-    """Variance of CL between subjects and, where the model has it, occasions."""
-    omega = np.diag(fit.problem.packing.unpack(fit.estimate.x).omega)
-    effects = fit.problem.effects
-    return sum(
-        float(omega[k]) for k, e in enumerate(effects) if e.parameter == "CL" and e.occasion <= 1
-    )
-
-
-def _range_text(low: float, high: float, unit: str = "") -> str:
-    """Write a half-open range of weights.
-
-    Examples
-    --------
-    >>> _range_text(0, 5), _range_text(5, 10), _range_text(60, float("inf"), " kg")
-    ('under 5', '5 to under 10', '60 kg and over')
-    """
-    if low <= 0.0:
-        return f"under {high:g}{unit}" if np.isfinite(high) else "all weights"
-    return f"{low:g}{unit} and over" if np.isinf(high) else f"{low:g} to under {high:g}{unit}"
-
-
 def _draw(axes: Axes, table: pd.DataFrame) -> None:
     regimens = list(dict.fromkeys(table["REGIMEN"]))
     names = []
+    ends = table[["MEDIAN", "P05", "P95"]].to_numpy(dtype=float)
+    top = 1.08 * float(ends[np.isfinite(ends)].max())
+    axes.set_ylim(0.0, top)
     for place, row in enumerate(table.to_dict("records")):
         how = look(regimens.index(row["REGIMEN"]))
-        axes.plot([place] * 2, [row["P05"], row["P95"]], color=how.colour, **_RANGE)
+        axes.plot([place] * 2, [row["P05"], min(row["P95"], top)], color=how.colour, **_RANGE)
         axes.plot(place, row["MEDIAN"], how.marker, color=how.colour, ms=_MEDIAN_SIZE)
         band = row["BAND"].replace("to under", "to\nunder")
         names.append(f"{band}\nn = {row['N']}")
     axes.set_xticks(range(len(table)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(table) - 0.4)
-    axes.set_ylim(0.0, 1.08 * float(table["P95"].replace(np.inf, np.nan).max()))
 
 
 def _legend(table: pd.DataFrame) -> list[Artist]:
@@ -313,7 +219,7 @@ def _how(fit: Fit) -> str:
     """Say what was simulated and what was left out."""
     has_occasions = any(e.parameter == "CL" and e.occasion for e in fit.problem.effects)
     return (
-        "Simulated: typical clearance of the fit with its variability between subjects"
-        f"{' and occasions' if has_occasions else ''}, without residual error and without the "
-        "uncertainty of the estimates."
+        "Simulated, not observed: typical clearance of the fit with its variability between "
+        f"subjects{' and occasions' if has_occasions else ''}, without residual error and without "
+        "the uncertainty of the estimates."
     )

@@ -55,8 +55,8 @@ def _of_this_run(run: Run, subjects: Subjects) -> list[tuple[str, str]]:
         out.append(
             ("Age groups", "the definition declares no [groups]; nothing is shown by age group.")
         )
-    elif run.groups is None:
-        out.append(("Exposure by age group", COMPARE))
+    elif run.noncompartmental is None:
+        out.append(("Noncompartmental exposure beside that of the model", COMPARE))
     if run.contrasts is None and subjects.group_names:
         out.append(("Comparison of the groups (forest plot)", COMPARE))
     return out

@@ -36,7 +36,7 @@ class Table:
     header : tuple of str
         The first column names the rows.
     rows : tuple of tuple of str
-        A cell may have several lines.
+        A cell may have several lines. A row of a single cell is a heading over those that follow.
     align : str
         ``l`` or ``r`` for each column.
     note : str
@@ -104,10 +104,11 @@ def table(
     whole = Table(caption, tuple(header), tuple(tuple(row) for row in rows), align, note)
     if not whole.rows:
         return whole
-    kept = [k for k in range(len(header)) if k == 0 or any(row[k] for row in whole.rows)]
+    full = [row for row in whole.rows if len(row) == len(header)]
+    kept = [k for k in range(len(header)) if k == 0 or any(row[k] for row in full)]
     return replace(
         whole,
         header=tuple(whole.header[k] for k in kept),
-        rows=tuple(tuple(row[k] for k in kept) for row in whole.rows),
+        rows=tuple(tuple(row[k] for k in kept if k < len(row)) for row in whole.rows),
         align="".join(align[k] for k in kept),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pkmodel.report.content import Part, Section, Table, Text
-from pkmodel.report.number import count, number, percent
+from pkmodel.report.number import count, interval, number, percent
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
 
@@ -24,7 +24,7 @@ def data_section(run: Run, subjects: Subjects) -> Section:
         _observations(subjects, document["units"]),
     ]
     if subjects.covariates:
-        parts.append(_demographics(subjects, document))
+        parts.append(_demographics(subjects))
     else:
         parts.append(Text("The data have no covariates."))
     return Section("data", "Data", tuple(parts))
@@ -50,7 +50,7 @@ def _source(document: dict[str, Any]) -> str:
         said.append(f"Left out: {count(rows, 'row')} {why}.")
     groups = document["groups"]
     if groups:
-        said.append(f"Groups by {groups['title']}: {groups['source'].rstrip('.')}.")
+        said.append(f"Subjects by {groups['title']}: {groups['source'].rstrip('.')}.")
         if groups["bsa_source"]:
             said.append(f"Body surface area: {groups['bsa_source']}.")
     return " ".join(said)
@@ -101,7 +101,7 @@ def _median_range(values: pd.Series) -> str:
     known = values.dropna()
     if not len(known):
         return ""
-    return f"{number(known.median())} ({number(known.min())} to {number(known.max())})"
+    return f"{number(known.median())} ({interval(known.min(), known.max())})"
 
 
 def _by_group(
@@ -120,20 +120,19 @@ def _by_group(
 # -- demographics -------------------------------------------------------------------------------
 
 
-def _demographics(subjects: Subjects, document: dict[str, Any]) -> Table:
+def _demographics(subjects: Subjects) -> Table:
     everyone = subjects.individuals
     columns = [
         (name, {c: _described(rows[c], everyone[c]) for c in subjects.covariates})
         for name, rows in subjects.parts(everyone)
     ]
-    units = " AGE is in years, BSA in m²." if document["groups"] else ""
     title = f" by {subjects.group_title}" if subjects.group_names else ""
     return _by_group(
         f"Demographics{title}",
         columns,
         list(subjects.covariates),
         "Mean (SD), below it median (range); a covariate with few values by count. Values of a "
-        f"subject's first record.{units}",
+        "subject's first record.",
     )
 
 

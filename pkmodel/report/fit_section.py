@@ -76,7 +76,7 @@ def criteria_section(run: Run) -> Section:
 
 def method_name(document: dict[str, Any]) -> str:
     """Name the method as the summary does."""
-    method = METHODS.get(document["method"], document["method"])
+    method = METHODS.get(document["method"], str(document["method"]))
     if document["method"] == "laplace" and not document["interaction"]:
         method += " without interaction"
     return method

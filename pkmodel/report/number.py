@@ -9,6 +9,7 @@ Number = float | None
 DIGITS = 4
 WHOLE = 10.0**DIGITS
 LARGEST = 1e7
+TO = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
 
 
 def number(value: Number) -> str:
@@ -51,11 +52,21 @@ def interval(lower: Number, upper: Number) -> str:
 
     Examples
     --------
-    >>> interval(0.0043, 0.0051), interval(None, 1.0)
-    ('0.0043 to 0.0051', '')
+    >>> interval(0.0043, 0.0051).split(), interval(None, 1.0)
+    (['0.0043', 'to', '0.0051'], '')
     """
-    ends = number(lower), number(upper)
-    return " to ".join(ends) if all(ends) else ""
+    return between(number(lower), number(upper))
+
+
+def between(lower: str, upper: str) -> str:
+    """Join the two ends of an interval so that they stay on one line; nothing where one is empty.
+
+    Examples
+    --------
+    >>> between("1", "2").split(), between("1", "")
+    (['1', 'to', '2'], '')
+    """
+    return TO.join((lower, upper)) if lower and upper else ""
 
 
 def count(value: int, noun: str) -> str:

@@ -10,7 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pkmodel.report.absent_section import absent_section
 from pkmodel.report.content import Section
+from pkmodel.report.contrast_section import contrast_section
 from pkmodel.report.data_section import data_section
+from pkmodel.report.exposure_section import exposure_section
 from pkmodel.report.figure_section import effect_section, goodness_section, individual_section
 from pkmodel.report.fit_section import (
     criteria_section,
@@ -18,7 +20,6 @@ from pkmodel.report.fit_section import (
     record_section,
     trust_section,
 )
-from pkmodel.report.group_section import group_section
 from pkmodel.report.number import fixed
 from pkmodel.report.parameter_section import parameter_section
 from pkmodel.report.run_folder import Run
@@ -115,7 +116,8 @@ def _sections(run: Run) -> tuple[Section, ...]:
         criteria_section(run),
         goodness_section(run, subjects, is_virtual),
         effect_section(run, subjects, is_virtual),
-        group_section(run, subjects, is_virtual),
+        exposure_section(run, subjects, is_virtual),
+        contrast_section(run, subjects, is_virtual),
         individual_section(run, subjects, is_virtual),
         record_section(run, is_virtual),
         absent_section(run, subjects),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pkmodel.report.content import Part, Section, Table, Text, table
-from pkmodel.report.number import Number, fixed, interval, number, percent
+from pkmodel.report.number import Number, between, fixed, interval, number, percent
 from pkmodel.report.run_folder import Correlations, Run
 
 MOST_CORRELATED = 12
@@ -120,8 +120,7 @@ def _variability(entry: dict[str, Any], distribution: str) -> tuple[str, str]:
     ends = (entry["estimate"], entry["lower"], entry["upper"])
     if distribution == "lognormal":
         middle, low, high = (coefficient_of_variation(value) for value in ends)
-        known = "" if low is None or high is None else f"{fixed(low, 1)} to {fixed(high, 1)}"
-        return fixed(middle, 1), known
+        return fixed(middle, 1), between(fixed(low, 1), fixed(high, 1))
     middle, low, high = (None if v is None or v < 0.0 else float(np.sqrt(v)) for v in ends)
     return f"SD {number(middle)}", interval(low, high)
 

@@ -15,18 +15,22 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from pkmodel.errors import PkmodelError, Problem
-from pkmodel.report.run_schema import Contrast, FitDocument
+from pkmodel.report.run_schema import Comparison, Contrast, FitDocument
 from pkmodel.suggestion import suggest
 
 FIT = "fit.json"
 SHOWN = 5
+DIFFERENT = "the files are damaged or of different runs; run the fit again with --out"
 PREDICTIONS = ("ID", "TIME", "DV", "PRED", "IPRED", "IRES", "IWRES", "CWRES", "CENS")
 TRACE = ("start", "evaluation", "likelihood", "objective", "gradient_norm")
 GROUP_SUMMARY = (
     "group", "metric", "kind", "n", "mean", "sd", "median", "min", "max", "geometric_mean",
     "geometric_cv", "p05", "p95",
 )  # fmt: skip
-TEXTS = ("ID", "GROUP", "MODE", "likelihood", "group", "metric", "kind")
+PUBLISHED = ("group", "metric", "unit", "source")
+TEXTS = (
+    "ID", "GROUP", "MODE", "likelihood", "group", "metric", "kind", "unit", "source", "NOTE",
+)  # fmt: skip
 """Columns that are never taken for numbers, whatever stands in them."""
 
 
@@ -57,8 +61,12 @@ class Run:
         groups.csv.
     contrasts : list of dict or None
         contrasts.json.
+    comparison : dict or None
+        comparison.json.
     exposure, noncompartmental : DataFrame or None
         A row per subject.
+    published : DataFrame or None
+        published.csv, where it has rows.
     """
 
     folder: Path
@@ -70,8 +78,10 @@ class Run:
     correlations: Correlations | None
     groups: pd.DataFrame | None
     contrasts: list[dict[str, Any]] | None
+    comparison: dict[str, Any] | None
     exposure: pd.DataFrame | None
     noncompartmental: pd.DataFrame | None
+    published: pd.DataFrame | None
 
 
 def read_run(folder: Path) -> Run:
@@ -98,7 +108,14 @@ def read_run(folder: Path) -> Run:
         folder / "individuals.csv", ["ID", *effects, *document["distribution"], "OFV", "MODE"]
     )
     predictions = _table(folder / "predictions.csv", PREDICTIONS)
+    exposure = _optional(folder / "exposure.csv", lambda path: _table(path, ["ID"]))
+    plain = _optional(folder / "noncompartmental.csv", lambda path: _table(path, ["ID"]))
     _check_same_run(document, individuals, predictions, folder)
+    for name, table in (("exposure.csv", exposure), ("noncompartmental.csv", plain)):
+        if table is not None and list(table["ID"]) != list(individuals["ID"]):
+            raise PkmodelError(
+                f"its subjects are not those of individuals.csv; {DIFFERENT}", str(folder / name)
+            )
     return Run(
         folder=folder,
         digest=sha256(content).hexdigest(),
@@ -109,10 +126,10 @@ def read_run(folder: Path) -> Run:
         correlations=_optional(folder / "fit.nc", _correlations),
         groups=_optional(folder / "groups.csv", lambda path: _table(path, GROUP_SUMMARY)),
         contrasts=_optional(folder / "contrasts.json", _contrasts),
-        exposure=_optional(folder / "exposure.csv", lambda path: _table(path, ["ID"])),
-        noncompartmental=_optional(
-            folder / "noncompartmental.csv", lambda path: _table(path, ["ID"])
-        ),
+        comparison=_optional(folder / "comparison.json", _comparison),
+        exposure=exposure,
+        noncompartmental=plain,
+        published=_optional(folder / "published.csv", _published),
     )
 
 
@@ -163,6 +180,13 @@ def _contrasts(path: Path) -> list[dict[str, Any]]:
     return [row.model_dump() for row in rows]
 
 
+def _comparison(path: Path) -> dict[str, Any]:
+    try:
+        return Comparison.model_validate_json(_content(path)).model_dump()
+    except ValidationError as error:
+        raise _damaged(path, error) from None
+
+
 def _damaged(path: Path, error: ValidationError) -> PkmodelError:
     """Say what does not have the shape that a fit writes."""
     faults = error.errors(include_url=False, include_input=False)
@@ -197,6 +221,12 @@ def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     if problems:
         raise PkmodelError(problems, str(path))
     return _with_numbers(texts)
+
+
+def _published(path: Path) -> pd.DataFrame | None:
+    """Read published summaries; none where the table has no row."""
+    table = _table(path, PUBLISHED)
+    return table if len(table) else None
 
 
 def _with_numbers(texts: pd.DataFrame) -> pd.DataFrame:
@@ -238,7 +268,7 @@ def _check_same_run(
         if table[name].dtype != float
     ]
     if problems:
-        problems.append(Problem("the files are damaged or of different runs; run the fit again"))
+        problems.append(Problem(DIFFERENT))
         raise PkmodelError(problems, str(folder))
 
 

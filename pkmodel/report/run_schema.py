@@ -108,6 +108,20 @@ class FitDocument(_Part):
     groups: GroupNames | None = None
 
 
+class Comparison(_Part):
+    """What a comparison of groups was asked, ``comparison.json``."""
+
+    title: str
+    names: list[str]
+    source: str
+    reference: str
+    margin: tuple[float, float]
+    level: float
+    multiplicity: str
+    rule: str
+    bsa_source: str | None
+
+
 class Contrast(_Part):
     """One row of ``contrasts.json``."""
 

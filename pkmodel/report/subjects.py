@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from pkmodel.report.run_folder import Run
 
 GROUP = "GROUP"
 ALL = "all"
-EXPOSURE = ("CSS", "CL_BSA")
-"""Columns of individuals.csv that are results, not covariates."""
-REPEATED = "_DATA"
-"""Ending of a column of the data file whose name was taken."""
+RESULTS = ("CSS", "CL_BSA")
+"""Columns of individuals.csv after MODE that are results, not covariates."""
+BODY = {"AGE": "years", "BSA": "m²", "WT": "kg"}
+"""Columns of exposure.csv that describe subjects, in units that are known."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,14 @@ class Subjects:
         """Return the subjects whose mode was found, to judge random effects by."""
         found = self.individuals[self.individuals["MODE"] == "found"]
         seen = self.predictions[self.predictions["ID"].isin(found["ID"])]
-        return Subjects(found, seen, self.covariates, self.group_names, self.group_title)
+        return replace(self, individuals=found, predictions=seen)
 
 
 def subjects_of(run: Run) -> Subjects:
     """Join groups to the rows of a run, and tell covariates from results."""
     names = _group_names(run)
-    individuals, predictions = run.individuals.copy(), run.predictions.copy()
+    individuals, covariates = _with_body(run)
+    predictions = run.predictions.copy()
     if names:
         order = pd.CategoricalDtype(list(names))
         of = dict(zip(individuals["ID"], individuals[GROUP], strict=True))
@@ -66,7 +67,7 @@ def subjects_of(run: Run) -> Subjects:
     return Subjects(
         individuals=individuals,
         predictions=predictions,
-        covariates=_covariates(run.individuals, run.document),
+        covariates=covariates,
         group_names=names,
         group_title=declared["title"] if declared else "group",
     )
@@ -80,20 +81,41 @@ def _group_names(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*declared, *run.individuals[GROUP]]))
 
 
-def _covariates(individuals: pd.DataFrame, document: dict[str, Any]) -> tuple[str, ...]:
-    """Name the columns after MODE that describe subjects, each once."""
+def _covariates(individuals: pd.DataFrame) -> list[str]:
+    """Name the columns after MODE that describe subjects."""
     columns = [str(name) for name in individuals.columns]
     after = columns[columns.index("MODE") + 1 :]
-    return tuple(
-        name
-        for name in after
-        if name != GROUP and name not in EXPOSURE and not _is_repeated(individuals, name)
+    return [name for name in after if name != GROUP and name not in RESULTS]
+
+
+def _with_body(run: Run) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the subjects with age, body surface and weight in their units, and the covariates.
+
+    A covariate that is one of them gets its unit; where none is, as with ages in months, the
+    column is added.
+    """
+    individuals = run.individuals.copy()
+    covariates = _covariates(individuals)
+    if run.exposure is None:
+        return individuals, tuple(covariates)
+    by_id = run.exposure.drop_duplicates("ID").set_index("ID")
+    added = []
+    for name, unit in BODY.items():
+        if name not in by_id or by_id[name].dtype != float:
+            continue
+        values = individuals["ID"].map(by_id[name]).to_numpy(float)
+        same = [c for c in covariates if _is_same(individuals[c], values)]
+        titled = f"{same[0] if same else name} ({unit})"
+        if same:
+            individuals = individuals.rename(columns={same[0]: titled})
+            covariates[covariates.index(same[0])] = titled
+        else:
+            individuals[titled] = values
+            added.append(titled)
+    return individuals, (*added, *covariates)
+
+
+def _is_same(column: pd.Series, values: np.ndarray) -> bool:
+    return column.dtype == float and bool(
+        np.allclose(column.to_numpy(float), values, rtol=1e-9, atol=0.0, equal_nan=True)
     )
-
-
-def _is_repeated(individuals: pd.DataFrame, name: str) -> bool:
-    """Tell whether a column of the data file says the same as the one that took its name."""
-    first = name.removesuffix(REPEATED)
-    if first == name or first not in individuals:
-        return False
-    return bool(individuals[name].equals(individuals[first]))
