@@ -277,7 +277,7 @@ def report(run: Path, out: Path | None) -> None:
 
 @main.command(name="list")
 def list_shipped() -> None:
-    """List the shipped fit definitions and data sets."""
+    """List the shipped fit definitions, data sets and trials."""
     from pkmodel.overview import shipped_overview
 
     _print(shipped_overview())

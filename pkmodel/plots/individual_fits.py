@@ -129,10 +129,9 @@ def _keys(has_censored: bool) -> list[Line2D]:
 
 def _concentration_axis(axes: Axes, rows: pd.DataFrame, is_log: bool) -> None:
     """Hold the observations in sight; lines of predictions far below them may leave the panel."""
-    seen, predicted = rows["DV"].to_numpy(float), rows[["PRED", "IPRED"]].to_numpy(float)
+    values = rows[["DV", "IPRED", "PRED"]].to_numpy(float)
     if is_log:
         axes.set_yscale("log")
-        top = max(np.nanmax(seen), np.nanmax(rows["IPRED"].to_numpy(float)))
-        axes.set_ylim(np.nanmin(seen) / MARGIN, MARGIN * top)
-    elif min(np.nanmin(seen), np.nanmin(predicted)) >= 0.0:
+        axes.set_ylim(np.nanmin(values[:, 0]) / MARGIN, MARGIN * np.nanmax(values[:, :2]))
+    elif np.nanmin(values) >= 0.0:
         axes.set_ylim(bottom=0.0)

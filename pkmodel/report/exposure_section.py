@@ -147,7 +147,7 @@ def _summary_table(run: Run, kind: str, rows: pd.DataFrame, units: Units, has_bs
 
 def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
     missing = row.get("n_missing")
-    unknown = f"\n{number(missing)} unknown" if missing and missing > 0.0 else ""
+    unknown = f"\n{number(missing)}\N{NO-BREAK SPACE}unknown" if missing and missing > 0.0 else ""
     return (
         number(row.get("n")) + unknown,
         _with(row.get("mean"), row.get("sd")),
