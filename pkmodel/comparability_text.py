@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pkmodel.comparability import Comparability
 from pkmodel.contrast.record import Contrast
+from pkmodel.contrast.summaries import SummaryComparison
 from pkmodel.exposure.metric import METRICS
 
 KINDS = {
@@ -157,6 +158,30 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             Text(c.verdict, style=MARKS[c.verdict]),
         )
     return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
+
+
+def summary_comparison(found: SummaryComparison) -> RenderableType:
+    """Return a comparison of published groups, ready for a rich console."""
+    header = ("metric", "group", "n", "mean ± SD", "geo. mean", "log-SD", "ratio", "interval")
+    table = _table((*header, "verdict"), left=2)
+    ratios = {(c.metric, c.group): c for c in found.contrasts}
+    for row in found.table.to_dict("records"):
+        c = ratios.get((row["metric"], row["group"]))
+        table.add_row(
+            f"{row['metric']}{f' ({row["unit"]})' if row['unit'] else ''}",
+            row["group"],
+            f"{int(row['n'])}",
+            f"{short(row['mean'])} ± {short(row['sd'])}",
+            short(row["geometric_mean"]),
+            f"{row['log_sd']:.3f}",
+            *(("", "", "") if c is None else (short(c.ratio), _interval(c), c.verdict)),
+        )
+    low, high = found.contrasts[0].margin
+    title = f"Published groups, ratio to {found.contrasts[0].reference}, margin {low:g} to {high:g}"
+    level = f"{100 * found.contrasts[0].level:.4g} % intervals"
+    notes = [*found.notes, *(text for c in found.contrasts for text in c.warnings)]
+    lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in dict.fromkeys(notes)]
+    return Group(Text(title, style="bold"), table, Text(level, style="dim"), Text(""), *lines)
 
 
 def _is_shown(c: Contrast, metrics: list[str]) -> bool:

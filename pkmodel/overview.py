@@ -21,7 +21,7 @@ from pkmodel.formula.syntax import BlockUse
 from pkmodel.marks import MARKS
 from pkmodel.models.model import Model, OmegaBlock
 from pkmodel.result import Fit
-from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder
+from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder, shipped_trials
 
 Vector = NDArray[np.float64]
 
@@ -52,10 +52,11 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
 
 
 def shipped_overview() -> RenderableType:
-    """Tabulate the shipped fit definitions and data sets."""
-    fits = [
-        (name, _title(path.read_text(encoding="utf-8"))) for name, path in shipped_fits().items()
-    ]
+    """Tabulate the shipped fit definitions, data sets and trials."""
+    fits, trials = (
+        [(name, _title(path.read_text(encoding="utf-8"))) for name, path in shipped.items()]
+        for shipped in (shipped_fits(), shipped_trials())
+    )
     data = [
         (name, entry.title, ", ".join(entry.units.values()) or "in each row", entry.kind)
         for name, entry in shipped_data().items()
@@ -66,6 +67,9 @@ def shipped_overview() -> RenderableType:
         Text(""),
         _table(("data set", "title", "units", "kind"), data),
         Text(f"in {shipped_folder('data')}", style="dim"),
+        Text(""),
+        _table(("trial", "title"), trials),
+        Text(f"below {shipped_folder('data')}", style="dim"),
     )
 
 

@@ -97,6 +97,29 @@ def test_lines_follow_covariates_that_change_in_time(define, rule):
     assert both["IPRED_LINE"].to_numpy() == pytest.approx(both["IPRED"].to_numpy(), rel=ROUNDING)
 
 
+def test_lines_follow_effects_between_occasions(define):
+    table = plot_cases.cohort(3).assign(OCC=lambda t: 1 + (t["TIME"] > 30.0))
+    text = plot_cases.TEXT.replace("V = 0.04", "V = 0.04\noccasion = { CL = 0.07 }")
+    fit = pk.evaluate(define("plots-occasions", text), table)
+    own = [f"ETA_CL_OCC{k}" for k in (1, 2)]
+    assert fit.individuals[own].abs().min(axis=None) > 1e-4
+    ends = individual_lines(fit).drop_duplicates(["ID", "TIME"], keep="last")
+    both = fit.predictions.merge(ends, on=["ID", "TIME"], suffixes=("", "_LINE"))
+    assert both["IPRED_LINE"].to_numpy() == pytest.approx(both["IPRED"].to_numpy(), rel=ROUNDING)
+
+
+def test_lines_bend_at_doses_and_ends_of_infusions_without_a_record(define):
+    """Doses of 4 h every 12 h, in one record, between samples at 1 and 63 h."""
+    table = plot_cases.cohort(2).query("TIME in (0, 1, 63)")
+    dose = table["EVID"] == 1
+    table = table.assign(
+        AMT=table["AMT"].where(~dose, 40.0), RATE=table["RATE"].where(~dose, 10.0)
+    ).assign(II=np.where(dose, 12.0, 0.0), ADDL=np.where(dose, 4, 0))
+    fit = pk.evaluate(define("plots-bends", plot_cases.TEXT), table)
+    times = set(individual_lines(fit).query("ID == 1")["TIME"])
+    assert {12.0, 16.0, 24.0, 28.0, 36.0, 40.0, 48.0, 52.0, 63.0} <= times
+
+
 def test_the_median_line_is_the_median_of_the_walks_of_the_group(fit):
     table = concentration_table(fit, prediction="median")
     lines = table[(table["KIND"] == LINE) & (table["GROUP"] == "child")]
@@ -132,10 +155,12 @@ def test_a_median_is_refused_where_time_begins_anew(define):
 def test_a_subject_without_a_mode_has_no_line(fit, monkeypatch):
     failed = np.array([2])
     monkeypatch.setattr(type(fit.problem), "failed", lambda self, terms: failed)
-    table = concentration_table(fit)
-    lost = table["PREDICTION"].isna()
-    assert set(table.loc[lost, "ID"]) == {3}
-    assert table.loc[table["ID"] == 3, "PREDICTION"].isna().all()
+    plot = concentration_time(fit)
+    lost = plot.data["PREDICTION"].isna()
+    assert set(plot.data.loc[lost, "ID"]) == {3}
+    assert plot.data.loc[plot.data["ID"] == 3, "PREDICTION"].isna().all()
+    note = "Without a prediction: 1 of 12 subjects (3); no mode was found."
+    assert any(note in text for text in plot_cases.texts(plot.figure))
 
 
 def test_censored_observations_are_open_triangles_at_the_limit(fit):

@@ -75,7 +75,7 @@ def test_each_row_has_its_own_margin():
     shaded = margins(figure.axes[0])
     assert np.allclose([(low, high) for low, high, _, _ in shaded], [(0.8, 1.25), (0.5, 2.0)])
     (_, first, _, _), (_, second, _, _) = markers(figure.axes[0])
-    assert shaded[0][2] < first < shaded[0][3] < second < shaded[1][3]
+    assert shaded[0][2] < first < shaded[0][3] == shaded[1][2] < second < shaded[1][3]
     assert "margin 0.8 to 1.25 or 0.5 to 2" in plot_cases.texts(figure)
 
 

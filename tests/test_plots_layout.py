@@ -17,9 +17,11 @@ from pkmodel.plots.clearance import PublishedCurve, clearance_plot
 from pkmodel.plots.concentration import concentration_time, draw_concentrations
 from pkmodel.plots.exposure_by_group import exposure_plot
 from pkmodel.plots.forest import forest_plot
+from pkmodel.plots.panel import tidy_log_axis, time_ticks
 from pkmodel.plots.style import COLOURS, GREY, MARKERS, footnote, look, new_figure
 from pkmodel.plots.typical import typical_parameter
 from pkmodel.plots.weight_band import weight_band_plot
+from pkmodel.plots.wrapping import text_width, wrap
 from plot_cases import UNITS, contrast
 
 LONG = (
@@ -59,7 +61,7 @@ def long_concentrations():
 def long_contrasts():
     rows = [
         contrast(metric=metric, group=group, reference=LONG[-1], kind=kind, ratio=0.1 * 3.0**k)
-        for metric in ("CSS", "CL_BSA", "HALF_LIFE")
+        for metric in ("CSS", "CL_BSA")
         for k, group in enumerate(LONG[:-1])
         for kind in ("individual", "model", "noncompartmental")
     ]
@@ -188,3 +190,40 @@ def test_footnotes_add_up_and_stay_below_the_panels():
     assert note.get_text().startswith("one\ntwo two")
     assert note.get_window_extent().y1 < axes.get_tightbbox().y0
     assert plot_cases.cut_texts(figure) == []
+
+
+def test_long_infusions_have_ticks_at_whole_days():
+    axes = new_figure().subplots()
+    axes.set_xlim(0.0, 700.0)
+    time_ticks(axes.xaxis, "h", 700.0)
+    ticks = axes.get_xticks()
+    assert (np.mod(ticks, 24.0) == 0.0).all()
+    assert len(ticks) <= 9
+    short = new_figure().subplots()
+    time_ticks(short.xaxis, "h", 24.0)
+    assert list(short.get_xticks()) == list(new_figure().subplots().get_xticks())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (40.0, 3000.0, {"50", "100", "200", "500", "1000", "2000"}),
+        (0.3, 0.65, {"0.3", "0.4", "0.5", "0.6"}),
+        (0.004, 40.0, {"0.01", "0.1", "1", "10"}),
+    ],
+)
+def test_logarithmic_axes_have_plain_numbers(low, high, expected):
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    tidy_log_axis(axes.yaxis, low, high)
+    assert set(plot_cases.texts(plot_cases.drawn(figure))) - {"0.0", "1.0"} >= expected
+
+
+def test_wrapped_lines_fit_and_lose_no_word():
+    text = "Sustained Benefit of Blinatumomab in Infants With KMT2A-Rearranged ALL " * 3
+    lines = wrap(text.strip(), 2.0, 9.0).splitlines()
+    assert " ".join(lines) == text.strip()
+    assert max(text_width(line, 9.0) for line in lines) <= 2.0
+    assert len(lines) < 3.0 * text_width(text, 9.0) / 2.0

@@ -24,7 +24,7 @@ from pkmodel.plots.style import (
     look,
     new_figure,
 )
-from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
+from pkmodel.plots.table import ONE_GROUP, need_columns, some_of, with_groups
 from pkmodel.published import PublishedModel
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
@@ -355,10 +355,9 @@ def _unknown(data: pd.DataFrame, against: Sequence[str]) -> list[str]:
     """Say what is not known and so not drawn."""
     notes = []
     own = data[data["KIND"] == SUBJECT]
-    ids = own.loc[own[["CL", "BSA", *against]].isna().any(axis=1), "ID"].astype(str).tolist()
-    if ids:
-        listed = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
-        notes.append(f"Without clearance or size: {len(ids)} of {len(own)} subjects ({listed}).")
+    lost = own.loc[own[["CL", "BSA", *against]].isna().any(axis=1), "ID"]
+    if len(lost):
+        notes.append(f"Without clearance or size: {some_of(lost, len(own))}.")
     ends = data.loc[data["KIND"] == TYPICAL, ["CL_LOWER", "CL_UPPER"]]
     if len(ends) and ends.isna().any(axis=None):
         notes.append("No interval of the typical clearance: the fit has no standard error for it.")

@@ -23,7 +23,7 @@ from pkmodel.plots.style import (
     legend_above,
     look,
 )
-from pkmodel.plots.table import ONE_GROUP, need_columns, with_groups
+from pkmodel.plots.table import ONE_GROUP, need_columns, some_of, with_groups
 from pkmodel.plots.wrapping import wrap
 from pkmodel.result import Fit
 from pkmodel.suggestion import quoted, suggest
@@ -321,8 +321,9 @@ def _legend(data: pd.DataFrame, colour: str) -> list[Artist]:
 def _not_shown(
     data: pd.DataFrame, window: tuple[float, float] | None, *, is_log: bool
 ) -> list[str]:
-    """Say how many observations the axes do not show."""
-    total = int((data["KIND"] == OBSERVED).sum())
+    """Say how many observations the axes do not show, and who has no prediction."""
+    seen = data[data["KIND"] == OBSERVED]
+    total = len(seen)
     inside = _in_window(data, window)
     notes = []
     if len(inside) < total:
@@ -330,4 +331,8 @@ def _not_shown(
     count = int((inside["DV"] <= 0.0).sum())
     if is_log and count:
         notes.append(f"{count} of {total} observations are 0 or less: not on this axis.")
+    lost = seen.loc[seen["PREDICTION"].isna(), "ID"].drop_duplicates()
+    if len(lost) and len(seen) < len(data):
+        total = seen["ID"].nunique()
+        notes.append(f"Without a prediction: {some_of(lost, total)}; no mode was found.")
     return notes

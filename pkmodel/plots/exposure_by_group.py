@@ -26,7 +26,7 @@ from pkmodel.plots.style import (
     look,
     new_figure,
 )
-from pkmodel.plots.table import Rows, need_columns, with_groups
+from pkmodel.plots.table import Rows, need_columns, some_of, with_groups
 from pkmodel.plots.wrapping import wrap
 from pkmodel.suggestion import quoted, suggest
 from pkmodel.units import Units
@@ -321,9 +321,8 @@ def _unknown(data: pd.DataFrame) -> list[str]:
     """Say which subjects have no value."""
     notes = []
     for metric, own in data.groupby("METRIC", sort=False):
-        ids = own.loc[~np.isfinite(own["VALUE"]), "ID"].astype(str).tolist()
-        if ids:
-            listed = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+        lost = own.loc[~np.isfinite(own["VALUE"]), "ID"]
+        if len(lost):
             title = in_print(METRICS[str(metric)].title)
-            notes.append(f"Without {title}: {len(ids)} of {len(own)} subjects ({listed}).")
+            notes.append(f"Without {title}: {some_of(lost, len(own))}.")
     return notes

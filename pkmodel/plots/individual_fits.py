@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pkmodel.plots.panel import tidy_log_axis
 from pkmodel.plots.scatter import GROUP, grid, is_wide, short
 from pkmodel.plots.style import COLOURS, GREY, Plot, house_style, label
 
@@ -123,16 +124,17 @@ def _keys(has_censored: bool) -> list[Line2D]:
 
     styles = {**LINES, "DV": OBSERVED}
     if has_censored:
-        styles["below quantification, at the limit"] = CENSORED
+        styles["below quantification"] = CENSORED
     return [Line2D([], [], label=name, **style) for name, style in styles.items()]
 
 
 def _concentration_axis(axes: Axes, rows: pd.DataFrame, is_log: bool) -> None:
     """Hold the observations in sight; lines of predictions far below them may leave the panel."""
-    seen, predicted = rows["DV"].to_numpy(float), rows[["PRED", "IPRED"]].to_numpy(float)
+    values = rows[["DV", "IPRED", "PRED"]].to_numpy(float)
     if is_log:
         axes.set_yscale("log")
-        top = max(np.nanmax(seen), np.nanmax(rows["IPRED"].to_numpy(float)))
-        axes.set_ylim(np.nanmin(seen) / MARGIN, MARGIN * top)
-    elif min(np.nanmin(seen), np.nanmin(predicted)) >= 0.0:
+        low, high = np.nanmin(values[:, 0]) / MARGIN, MARGIN * np.nanmax(values[:, :2])
+        axes.set_ylim(low, high)
+        tidy_log_axis(axes.yaxis, low, high)
+    elif np.nanmin(values) >= 0.0:
         axes.set_ylim(bottom=0.0)

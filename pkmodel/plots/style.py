@@ -19,7 +19,6 @@ from pkmodel.plots.wrapping import wrap
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -159,15 +158,6 @@ def footnote(figure: Figure, *notes: str) -> None:
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
-
-
-def mark_virtual(axes: Axes, note: str) -> None:
-    """Write at the foot of the figure that its data are virtual; nothing where `note` is empty."""
-    from matplotlib.figure import Figure
-
-    figure = axes.get_figure(root=True)
-    if isinstance(figure, Figure):
-        footnote(figure, note)
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:

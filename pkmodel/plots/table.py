@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,8 @@ from pkmodel.suggestion import quoted, suggest
 
 NO_GROUP = "no group"
 ONE_GROUP = "all subjects"
+NAMED = 10
+"""Subjects that a note names; the others are counted."""
 
 Rows = pd.DataFrame | Sequence[Mapping[str, object]]
 
@@ -80,3 +83,16 @@ def with_groups(table: pd.DataFrame, order: Sequence[str] | None) -> tuple[pd.Da
             ]
         )
     return table, [*order, *extra]
+
+
+def some_of(ids: pd.Series[Any], total: int) -> str:
+    """Write how many subjects of all are meant, and the first of them by name.
+
+    Examples
+    --------
+    >>> some_of(pd.Series(["S1", "S7"]), 30)
+    '2 of 30 subjects (S1, S7)'
+    """
+    names = ids.astype(str).tolist()
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{len(names)} of {total} subjects ({', '.join(names[:NAMED])}{more})"

@@ -36,15 +36,13 @@ def contrast_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section 
     parts: list[Part] = []
     if run.comparison:
         parts.append(Text(_asked(run.comparison)))
-    known = [row for row in contrasts if row["ratio"] is not None]
-    parts += _pictures(known, is_virtual)
-    if known:
-        parts.append(_ratios(known))
-    unknown = list(dict.fromkeys(_name(row) for row in contrasts if row["ratio"] is None))
-    if unknown:
-        parts += [Text("No ratio is known of:"), Items(tuple(("", name) for name in unknown))]
-    parts += _besides(contrasts)
-    parts += _warnings(contrasts)
+    compared = [row for row in contrasts if row["n"] != 0 or row["n_reference"] != 0]
+    parts += _pictures(compared, is_virtual)
+    if compared:
+        parts.append(_ratios(compared))
+    parts += _without_subjects([row for row in contrasts if row not in compared])
+    parts += _besides(compared)
+    parts += _warnings(compared)
     return Section("contrasts", f"Comparison by {title}", tuple(parts))
 
 
@@ -60,9 +58,9 @@ def _asked(comparison: dict[str, Any]) -> str:
     )
 
 
-def _pictures(known: list[Contrast], is_virtual: bool) -> Iterator[Part]:
+def _pictures(contrasts: list[Contrast], is_virtual: bool) -> Iterator[Part]:
     """Draw the ratios of as many metrics at once as go well into one picture."""
-    drawn = [row for row in known if row["metric"] in METRICS and row["kind"] in KINDS]
+    drawn = [row for row in contrasts if row["metric"] in METRICS and row["kind"] in KINDS]
     sheets: list[list[Contrast]] = []
     for metric in METRICS:
         rows = [{**row, "warnings": []} for row in drawn if row["metric"] == metric]
@@ -73,6 +71,15 @@ def _pictures(known: list[Contrast], is_virtual: bool) -> Iterator[Part]:
     for k, rows in enumerate(sheets, start=1):
         which = f", {k} of {len(sheets)}" if len(sheets) > 1 else ""
         yield draw(forest_plot(rows, is_virtual=is_virtual), f"{PICTURE}{which}.")
+
+
+def _without_subjects(contrasts: list[Contrast]) -> Iterator[Part]:
+    """Name what was not compared, as no subject has a value of it."""
+    for kind in dict.fromkeys(row["kind"] for row in contrasts):
+        metrics = dict.fromkeys(row["metric"] for row in contrasts if row["kind"] == kind)
+        yield Text(
+            f"Not compared, {kind_title(kind)}: no subject has a value of {', '.join(metrics)}."
+        )
 
 
 def _warnings(contrasts: list[Contrast]) -> Iterator[Part]:
@@ -91,7 +98,7 @@ def _warnings(contrasts: list[Contrast]) -> Iterator[Part]:
 
 def _ratios(contrasts: list[Contrast]) -> Table:
     header = (
-        "group / reference",
+        "group",
         "from",
         "adjusted for",
         "n / n",
@@ -102,13 +109,14 @@ def _ratios(contrasts: list[Contrast]) -> Table:
     )
     margins = " and ".join(sorted({interval(*row["margin"]) for row in contrasts}))
     levels = " and ".join(percent(level) for level in sorted({row["level"] for row in contrasts}))
+    references = " or ".join(dict.fromkeys(row["reference"] for row in contrasts))
     return table(
-        "Ratios to the reference group",
+        f"Ratios to {references}",
         header,
         _by_metric(contrasts, _ratio_row),
         "lllrrrrl",
-        f"Intervals: {levels}; margin {margins}. {VERDICTS} p of the two one-sided tests, adjusted by Holm for the "
-        "groups of a metric.",
+        f"Intervals: {levels}; margin {margins}. {VERDICTS} p of the two one-sided tests, adjusted "
+        "by Holm for the groups of a metric.",
     )
 
 
@@ -121,10 +129,6 @@ def _by_metric(
         yield from dict.fromkeys(cells(row) for row in rows if row["metric"] == metric)
 
 
-def _pair(row: Contrast) -> str:
-    return f"{row['group']} / {row['reference']}"
-
-
 def _adjustment(row: Contrast) -> str:
     said = row.get("adjustment") or ""
     return "" if said == "none" else str(said)
@@ -132,16 +136,16 @@ def _adjustment(row: Contrast) -> str:
 
 def _name(row: Contrast) -> str:
     given = f", adjusted for {_adjustment(row)}" if _adjustment(row) else ""
-    return f"{row['metric']}, {_pair(row)}, {kind_title(row['kind'])}{given}"
+    return f"{row['metric']}, {row['group']} / {row['reference']}, {kind_title(row['kind'])}{given}"
 
 
 def _ratio_row(row: Contrast) -> tuple[str, ...]:
     return (
-        _pair(row),
+        row["group"],
         kind_title(row["kind"]),
         _adjustment(row),
         f"{number(row['n'])}{OVER}{number(row['n_reference'])}",
-        fixed(row["ratio"], 3),
+        fixed(row["ratio"], 3) or "not known",
         _ends(row["lower"], row["upper"]),
         _p_value(row.get("p_holm")),
         row["verdict"] or "",
@@ -169,7 +173,7 @@ def _besides(contrasts: list[Contrast]) -> Iterator[Table]:
     if shares:
         yield table(
             "Share inside the reference group's 5th to 95th percentile",
-            ("group / reference", "from", "inside", "share", "exact interval", "band"),
+            ("group", "from", "inside", "share", "exact interval", "band"),
             _by_metric(shares, _share_row),
             "llrrrr",
             "The band is taken as known.",
@@ -178,7 +182,7 @@ def _besides(contrasts: list[Contrast]) -> Iterator[Table]:
     if tests:
         yield table(
             "Likelihood ratio tests that a ratio is 1, inside the model",
-            ("group / reference", "adjusted for", "χ²", "df", "p", "other parameters"),
+            ("group", "adjusted for", "χ²", "df", "p", "other parameters"),
             _by_metric(tests, _test_row),
             "llrrrl",
         )
@@ -187,7 +191,7 @@ def _besides(contrasts: list[Contrast]) -> Iterator[Table]:
 def _share_row(row: Contrast) -> tuple[str, ...]:
     share = row["share"]
     return (
-        _pair(row),
+        row["group"],
         kind_title(row["kind"]),
         f"{share['inside']} of {share['n']}",
         percent(share["share"], 1),
@@ -199,7 +203,7 @@ def _share_row(row: Contrast) -> tuple[str, ...]:
 def _test_row(row: Contrast) -> tuple[str, ...]:
     test = row["likelihood_ratio"]
     return (
-        _pair(row),
+        row["group"],
         _adjustment(row),
         fixed(test["statistic"], 2),
         str(test["df"]),

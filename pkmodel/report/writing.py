@@ -40,8 +40,9 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     """
     folder = Path(folder)
     path = folder / REPORT if out is None else Path(out)
+    run = read_run(folder)
     _check_place(path, folder)
-    text = html(read_run(folder))
+    text = html(run)
     try:
         _replace(path, text)
     except OSError as error:
