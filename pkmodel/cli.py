@@ -272,7 +272,10 @@ def report(run: Path, out: Path | None) -> None:
     """Write one self-contained HTML page about the run in the folder RUN."""
     from pkmodel.report import write_report
 
-    click.echo(f"written to {write_report(run, out)}")
+    with _progress() as say:
+        say("drawing the report")
+        path = write_report(run, out)
+    click.echo(f"written to {path}")
 
 
 @main.command(name="list")
