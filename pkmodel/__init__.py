@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pkmodel import plots
     from pkmodel.comparability import Comparability
+    from pkmodel.contrast.summaries import compare_summaries
     from pkmodel.covariates.body_surface import body_surface_area
     from pkmodel.dataset import Dataset, read_dataset
     from pkmodel.definition import Definition, read_definition, write_definition
@@ -43,6 +44,7 @@ __all__ = [
     "Theta",
     "__version__",
     "body_surface_area",
+    "compare_summaries",
     "evaluate",
     "fit",
     "plan_trial",
@@ -73,6 +75,7 @@ _MODULES = {
     "Sigma": "models.model",
     "Theta": "models.model",
     "body_surface_area": "covariates.body_surface",
+    "compare_summaries": "contrast.summaries",
     "evaluate": "fitting",
     "fit": "fitting",
     "plan_trial": "simulate",

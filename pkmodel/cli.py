@@ -170,12 +170,18 @@ def compare_groups(
     method: str | None,
     threads: int,
 ) -> None:
-    """Fit, then compare exposure and clearance between groups."""
+    """Fit, then compare exposure and clearance between groups.
+
+    FILE may also be a CSV of published summaries with columns group, metric, n, mean, sd.
+    """
     from pkmodel.exposure.plateau_rule import PlateauRule
 
+    _check_folder(out)
+    if Path(file).suffix == ".csv":
+        _compare_published(Path(file), reference, margin, multiplicity, out)
+        return
     rule = PlateauRule(settle)
     definition = pkmodel.read_definition(file)
-    _check_folder(out)
     with _progress() as say:
         result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
         say("comparing groups")
@@ -185,6 +191,32 @@ def compare_groups(
     _finish(result, out, found)
     if not result.converged:
         sys.exit(NOT_CONVERGED)
+
+
+def _compare_published(
+    file: Path,
+    reference: str | None,
+    margin: tuple[float, float] | None,
+    multiplicity: str,
+    out: Path | None,
+) -> None:
+    """Compare groups of which only summaries are published."""
+    from pkmodel.comparability_text import summary_comparison
+    from pkmodel.contrast.margin import DEFAULT_MARGIN
+    from pkmodel.contrast.summaries import compare_summaries, read_summaries
+    from pkmodel.output_folder import replace_folder
+
+    found = compare_summaries(
+        read_summaries(file),
+        reference=reference,
+        margin=margin or DEFAULT_MARGIN,
+        multiplicity=multiplicity,
+        source=str(file),
+    )
+    if out is not None:
+        replace_folder(out, found.write)
+    _print(summary_comparison(found))
+    click.echo(f"written to {out}" if out else "nothing written; --out DIR keeps the results")
 
 
 @main.command()
@@ -272,7 +304,10 @@ def report(run: Path, out: Path | None) -> None:
     """Write one self-contained HTML page about the run in the folder RUN."""
     from pkmodel.report import write_report
 
-    click.echo(f"written to {write_report(run, out)}")
+    with _progress() as say:
+        say("drawing the report")
+        path = write_report(run, out)
+    click.echo(f"written to {path}")
 
 
 @main.command(name="list")

@@ -13,6 +13,7 @@ import pandas as pd
 from pkmodel.contrast.comparison import given_comparison
 from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.individual import individual_contrasts, noncompartmental_contrasts
+from pkmodel.contrast.margin import DEFAULT_MARGIN
 from pkmodel.contrast.record import Contrast
 from pkmodel.errors import ModelError
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -36,7 +37,6 @@ _UNTABULATED = frozenset(
     }
 )
 
-MARGIN = (0.8, 1.25)
 LEVEL = 0.90
 
 
@@ -183,7 +183,7 @@ def compare_groups(
         groups.names,
         groups.code,
         reference=reference or groups.reference or _last(groups),
-        margin=margin or groups.margin or MARGIN,
+        margin=margin or groups.margin or DEFAULT_MARGIN,
         level=level,
         multiplicity=multiplicity,
     )

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pkmodel.comparability import Comparability
 from pkmodel.contrast.record import Contrast
+from pkmodel.contrast.summaries import SummaryComparison
 from pkmodel.exposure.metric import METRICS
 
 KINDS = {
@@ -34,6 +35,9 @@ def comparability_summary(found: Comparability) -> RenderableType:
     blocks: list[RenderableType] = [_header(found)]
     blocks += [_exposure(found, metric) for metric in metrics]
     blocks.append(_ratios(found, metrics))
+    shares = _shares(found, metrics)
+    if shares:
+        blocks.append(Group(Text(_band_title(found), style="bold"), *(Text(t) for t in shares)))
     notes = _notes(found, metrics)
     if notes:
         lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in notes]
@@ -157,6 +161,49 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             Text(c.verdict, style=MARKS[c.verdict]),
         )
     return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
+
+
+def _band_title(found: Comparability) -> str:
+    return f"Share inside the 5th to 95th percentiles of {found.reference}, exact 90 % interval"
+
+
+def _shares(found: Comparability, metrics: list[str]) -> list[str]:
+    """Say for each printed metric how much of each group lies in the reference's central range."""
+    lines = []
+    for metric, kind in ((m, k) for m in metrics for k in ("individual", "noncompartmental")):
+        parts = [
+            f"{c.group} {c.share.inside} of {c.share.n} "
+            f"({100 * c.share.lower:.0f}-{100 * c.share.upper:.0f} %)"
+            for c in found.contrasts
+            if (c.metric, c.kind) == (metric, kind) and c.share is not None and c.share.n
+        ]
+        if parts:
+            lines.append(f"{metric}, {KINDS[kind]}: {'; '.join(parts)}")
+    return lines
+
+
+def summary_comparison(found: SummaryComparison) -> RenderableType:
+    """Return a comparison of published groups, ready for a rich console."""
+    header = ("metric", "group", "n", "mean ± SD", "geo. mean", "log-SD", "ratio", "interval")
+    table = _table((*header, "verdict"), left=2)
+    ratios = {(c.metric, c.group): c for c in found.contrasts}
+    for row in found.table.to_dict("records"):
+        c = ratios.get((row["metric"], row["group"]))
+        table.add_row(
+            f"{row['metric']}{f' ({row["unit"]})' if row['unit'] else ''}",
+            row["group"],
+            f"{int(row['n'])}",
+            f"{short(row['mean'])} ± {short(row['sd'])}",
+            short(row["geometric_mean"]),
+            f"{row['log_sd']:.3f}",
+            *(("", "", "") if c is None else (short(c.ratio), _interval(c), c.verdict)),
+        )
+    low, high = found.contrasts[0].margin
+    title = f"Published groups, ratio to {found.contrasts[0].reference}, margin {low:g} to {high:g}"
+    level = f"{100 * found.contrasts[0].level:.4g} % intervals"
+    notes = [*found.notes, *(text for c in found.contrasts for text in c.warnings)]
+    lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in dict.fromkeys(notes)]
+    return Group(Text(title, style="bold"), table, Text(level, style="dim"), Text(""), *lines)
 
 
 def _is_shown(c: Contrast, metrics: list[str]) -> bool:

@@ -317,7 +317,7 @@ def read_dose_rate(text: str, units: Units) -> DoseRate:
     Examples
     --------
     >>> units = read_units({"time": "h", "amount": "ng", "concentration": "pg/mL"})
-    >>> read_dose_rate("ug/m2/day", units).factor * 15.0
+    >>> round(read_dose_rate("ug/m2/day", units).factor * 15.0, 9)
     625.0
     """
     parts = _DOSE_RATE.fullmatch(text.strip())
@@ -338,5 +338,5 @@ def read_dose_rate(text: str, units: Units) -> DoseRate:
         raise ModelError(
             f"{quoted(text)} is not an amount per time of the kind of {units.amount}/{units.time}"
         )
-    factor = float(f"{unit.to(own).magnitude:.15g}")
+    factor = float(unit.to(own).magnitude)
     return DoseRate(factor, "m2" if per and per.startswith("m") else per or "")

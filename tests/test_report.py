@@ -23,7 +23,9 @@ from pkmodel.contrast.share import share_in_band
 from pkmodel.errors import PkmodelError
 from pkmodel.exposure.summary import group_summary
 from pkmodel.grouping import Groups
+from pkmodel.plots.goodness_of_fit import weighted_residuals
 from pkmodel.report import write_report
+from pkmodel.report.drawing import draw
 from pkmodel.report.figure_section import effect_section, goodness_section, individual_section
 from pkmodel.report.run_folder import read_run
 from pkmodel.report.subjects import subjects_of
@@ -409,9 +411,16 @@ def test_the_page_needs_no_other_file(grouped):
         assert not re.search(r"url\((?!#)", drawing)
 
 
-def test_the_same_run_gives_the_same_page(fitted, run):
-    write_report(run)
-    assert (run / "report.html").read_bytes() == (fitted / "report.html").read_bytes()
+@pytest.mark.usefixtures("undrawn")
+def test_the_same_run_gives_the_same_page(run, tmp_path):
+    pages = [write_report(run), write_report(run, tmp_path / "again.html")]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+def test_the_same_figure_gives_the_same_drawing(fitted):
+    table = read_run(fitted).predictions
+    drawn = [draw(weighted_residuals(table, is_virtual=False), "").source for _ in range(2)]
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.contrast.margin import Margin, given_level, given_margin
+from pkmodel.contrast.margin import DEFAULT_MARGIN, Margin, given_level, given_margin
 from pkmodel.contrast.multiplicity import given_multiplicity, interval_level
 from pkmodel.errors import ModelError, Problem
 from pkmodel.suggestion import quoted, suggest
@@ -48,7 +48,7 @@ def given_comparison(
     code: NDArray[np.int64],
     *,
     reference: str,
-    margin: Margin | Sequence[float] = (0.8, 1.25),
+    margin: Margin | Sequence[float] = DEFAULT_MARGIN,
     level: float = 0.90,
     multiplicity: str = "none",
 ) -> Comparison:

@@ -12,7 +12,6 @@ from pkmodel.contrast.profile import REACH, Profile
 from pkmodel.contrast.record import LikelihoodRatioTest
 from pkmodel.contrast.refit import refit
 from pkmodel.errors import FitError
-from pkmodel.estimate.covariance import covariance
 
 FLAT = 0.2
 """A ratio is not known where no signed root within reach exceeds this."""
@@ -64,7 +63,7 @@ def read_effect(
     if np.isinf(lower) or np.isinf(upper):
         is_flat = bool(np.isinf(lower) and np.isinf(upper) and _is_flat(profile))
         estimate = float("nan") if is_flat else estimate
-        warnings.append(_unbounded(effects, lower, upper, is_flat=is_flat))
+        warnings.append(_unbounded(profile, lower, upper, is_flat=is_flat))
     return Effect(
         estimate=estimate,
         lower=lower if np.isfinite(lower) else float("nan"),
@@ -92,7 +91,7 @@ def test_of_all(effects: GroupEffects) -> tuple[LikelihoodRatioTest | None, str]
         found = refit(problem, held, np.delete(best.x, places), best.final.terms.eta)
     except FitError as error:
         return None, f"no likelihood-ratio test of all groups: {error}"
-    deviance = found.final.objective - best.final.objective
+    deviance = max(found.final.objective - best.final.objective, 0.0)
     return _test(effects, deviance, len(places)), ""
 
 
@@ -122,12 +121,13 @@ def _is_flat(profile: Profile) -> bool:
     return all(abs(profile.root(end)) < FLAT for end in ends)
 
 
-def _unbounded(effects: GroupEffects, lower: float, upper: float, *, is_flat: bool) -> str:
-    """Say which ends the data do not tell, and what the ratio is confounded with."""
-    flat = covariance(effects.model.problem, effects.estimate.x, effects.estimate.final, "r").flat
-    along = f"; undetermined: {'; '.join(flat)}" if flat else ""
+def _unbounded(profile: Profile, lower: float, upper: float, *, is_flat: bool) -> str:
+    """Say which ends the data do not tell, and what moves along with the ratio towards them."""
+    sides = [(side, end) for side, end in ((-1, lower), (1, upper)) if np.isinf(end)]
+    moving = [profile.companions(profile.estimate + side * REACH) for side, _ in sides]
+    names = ", ".join(dict.fromkeys(name for some in moving for name in some))
+    apart = f": the data do not tell it apart from {names}" if names else ""
     if is_flat:
-        return f"the likelihood is flat: the data do not tell the ratio at all{along}"
-    names = [name for name, end in (("lower", lower), ("upper", upper)) if np.isinf(end)]
-    factor = round(float(np.exp(REACH)))
-    return f"no {' and no '.join(names)} end within a factor of {factor} of the estimate{along}"
+        return f"no ratio, for its likelihood is flat{apart}"
+    ends = " and no ".join("lower end" if side < 0 else "upper end" for side, _ in sides)
+    return f"no {ends} within a factor of {np.exp(REACH):.0f} of the estimate{apart}"

@@ -66,7 +66,8 @@ def fit_groups(
     """Fit the group model of a question.
 
     The other parameter gets a ratio for each group as well, so that no difference in it can pass
-    for one in the target. Where the data do not tell these, its own formula stands for all groups.
+    for one in the target. Where the data do not tell these, its own formula stands for all groups;
+    not so for a half-life, which CL is a part of.
 
     Parameters
     ----------
@@ -93,29 +94,28 @@ def fit_groups(
     def edited(*, free_other: bool) -> GroupModel:
         return group_model(base, estimate, question, comparison, kept, free_other=free_other)
 
-    formula = base.model.parameters[question.other]
-    own = f"{question.other} = {formula} for all groups"
+    own = f"{question.other} = {base.model.parameters[question.other]}"
     model = edited(free_other=True)
-    others = f"{question.other} = {formula}, times a ratio for each group"
-    warnings: tuple[str, ...] = ()
-    found: Estimate | None = None
-    if model.other_ratios:
-        try:
-            found = whole_fit(model.problem, model.start)
-            reason = _not_determined(model, found)
-        except FitError as error:
-            reason = str(error)
-        if reason:
-            warnings = (
-                f"{own}, for its groups cannot be told apart ({reason}): a difference in "
-                f"{question.other} would pass for one in {question.target}",
-            )
-            model, found = edited(free_other=False), None
     if not model.other_ratios:
-        others = own
-    if found is None:
         found = whole_fit(model.problem, model.start)
-    return _effects(model, found, _threshold(model, threshold), others, warnings)
+        return _effects(model, found, _threshold(model, threshold), own, ())
+    try:
+        found = whole_fit(model.problem, model.start)
+        reason = "" if question.with_clearance else _not_determined(model, found)
+    except FitError as error:
+        if question.with_clearance:
+            raise
+        reason = f"with a ratio of {question.other} for each group {error}"
+    if not reason:
+        others = f"{own}, times a ratio for each group"
+        return _effects(model, found, _threshold(model, threshold), others, ())
+    warning = (
+        f"{own} for all groups, without a ratio for each: {reason}; a difference in "
+        f"{question.other} would pass for one in {question.target}"
+    )
+    model = edited(free_other=False)
+    found = whole_fit(model.problem, model.start)
+    return _effects(model, found, _threshold(model, threshold), own, (warning,))
 
 
 def _effects(
@@ -139,9 +139,11 @@ def _not_determined(model: GroupModel, estimate: Estimate) -> str:
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(result.packed)[places])
     if not np.all(np.isfinite(errors)):
-        return "the likelihood is flat in their ratio"
+        return "the likelihood is flat in these"
     largest = float(np.max(errors))
-    return f"standard error {largest:.2f} of the logarithm" if largest > DETERMINED else ""
+    if largest <= DETERMINED:
+        return ""
+    return f"the standard error of the logarithm of one would be {largest:.2f}"
 
 
 def _threshold(model: GroupModel, name: str) -> Threshold:

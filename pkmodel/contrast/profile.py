@@ -26,6 +26,12 @@ REACH = float(np.log(100.0))
 CLOSE = 1e-4
 """An end is found where the signed root is as near as this to its quantile."""
 
+NARROW = 1e-5
+"""A bracket of this width has found it too, as far as the roots at its sides agree to..."""
+
+SMALL_JUMP = 0.02
+"""...this: the objective is as smooth as the modes of all subjects are."""
+
 MOST_REFITS = 30
 
 DECIMALS = 12
@@ -95,7 +101,25 @@ class Profile:
 
     def deviance(self, value: float) -> float:
         """Return what the objective at a value is above its minimum; raises as `root` does."""
-        return self._point(value).deviance
+        return max(self._point(value).deviance, 0.0)
+
+    def companions(self, value: float) -> list[str]:
+        """Name the thetas that move along with this one from the estimate to a value.
+
+        Returns
+        -------
+        list of str
+            Those whose packed value moves by more than a tenth of the way, farthest first.
+        """
+        there, here = self._point(value), self._points[self.estimate]
+        names = np.delete(self.problem.packing.names, self._place)
+        share = np.abs(there.x - here.x) / abs(value - self.estimate)
+        order = np.argsort(-share, kind="stable")
+        return [
+            str(names[k]).removeprefix("theta ")
+            for k in order
+            if share[k] > 0.1 and str(names[k]).startswith("theta ")
+        ]
 
     def end(self, side: int, level: float) -> float | None:
         """Find an end of the interval.
@@ -123,6 +147,10 @@ class Profile:
             if abs(known.root - wanted) < CLOSE:
                 return known.value
             inner, outer = self._bracket(side, wanted)
+            if outer is not None and abs(outer.value - inner.value) < NARROW:
+                if abs(outer.root - inner.root) < SMALL_JUMP:
+                    return outer.value
+                break
             if outer is not None:
                 value = self._between(inner, outer, wanted)
             elif abs(inner.value - self.estimate) < REACH - CLOSE:

@@ -18,6 +18,9 @@ Vector = NDArray[np.float64]
 GAIN_LEFT = 1e-3
 """A fit is believed where no more than this of the objective is left to gain."""
 
+MODES_APART = 1e-2
+"""Nor where modes searched from zero change the objective by more than this."""
+
 
 def complaint(problem: Problem, estimate: Estimate | None) -> str:
     """Say why an estimate is not to be used; empty where it is an optimum."""
@@ -27,7 +30,7 @@ def complaint(problem: Problem, estimate: Estimate | None) -> str:
         return "the modes of some subjects were not found"
     if estimate.ending != Ending.CONVERGED and not estimate.decrease < GAIN_LEFT:
         return "the search did not converge"
-    if abs(estimate.cold_gap) > GAIN_LEFT:
+    if abs(estimate.cold_gap) > MODES_APART:
         return "some subjects have several modes"
     return ""
 
@@ -50,9 +53,7 @@ def whole_fit(problem: Problem, start: Vector | None = None) -> Estimate:
     FitError
         It did not settle.
     """
-    estimate = maximise(problem, start=start)
-    if estimate is not None and complaint(problem, estimate):
-        estimate = polish(problem, estimate, hessian(problem, estimate.x, estimate.final))
+    estimate = _finished(problem, maximise(problem, start=start))
     reason = complaint(problem, estimate)
     if reason or estimate is None:
         raise FitError(reason)
@@ -82,7 +83,7 @@ def refit(problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector) -
         It did not settle.
     """
     there = problem.holding(held)
-    estimate = resume(there, x, eta)
+    estimate = _finished(there, resume(there, x, eta))
     if estimate is not None and not complaint(there, estimate):
         return estimate
     try:
@@ -90,3 +91,13 @@ def refit(problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector) -
     except FitError as error:
         where = ", ".join(f"{name} = {value:.4g}" for name, value in held.items())
         raise FitError(f"at {where} {error}") from error
+
+
+def _finished(problem: Problem, estimate: Estimate | None) -> Estimate | None:
+    """Search on from the modes that a search from zero finds, and by a true Newton step."""
+    if estimate is not None and abs(estimate.cold_gap) > MODES_APART:
+        estimate = resume(problem, estimate.x, estimate.final.terms.eta)
+    if estimate is None or estimate.ending == Ending.CONVERGED:
+        return estimate
+    second = hessian(problem, estimate.x, estimate.final)
+    return polish(problem, estimate, second) if np.all(np.isfinite(second)) else estimate

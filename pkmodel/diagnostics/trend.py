@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-FEWEST = 8
+FEWEST = 20
 """Below this number of points there is no trend to show."""
 
 
@@ -35,7 +35,7 @@ def local_trend(x: Vector, y: Vector, at: Vector, span: float = 0.75) -> Vector:
 
     Examples
     --------
-    >>> x = np.arange(10.0)
+    >>> x = np.arange(20.0)
     >>> local_trend(x, 2.0 * x + 1.0, np.array([2.5])).round(12)
     array([6.])
     """

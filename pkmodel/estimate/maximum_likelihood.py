@@ -22,6 +22,12 @@ Step = tuple[int, int, str, float, float]
 PROMISED_DECREASE = 1e-7
 """Converged where no more than this of the objective is to be gained."""
 
+PROMISED_TO_NEIGHBOUR = 1e-5
+"""The same where a search goes on from a neighbouring optimum, for differences of objectives."""
+
+NEIGHBOUR_EVALUATIONS = 40
+"""Most evaluations of such a search, of which a few suffice."""
+
 SAME_OBJECTIVE = 1e-2
 SCATTER = 0.7
 
@@ -191,10 +197,10 @@ def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
     return _descend(walk, point, limit) if np.isfinite(point.value) else None
 
 
-def _descend(walk: _Walk, point: Point, limit: int) -> Minimum:
-    return minimise(
-        walk, point, tolerance=PROMISED_DECREASE, evaluations=lambda: walk.count, limit=limit
-    )
+def _descend(
+    walk: _Walk, point: Point, limit: int, tolerance: float = PROMISED_DECREASE
+) -> Minimum:
+    return minimise(walk, point, tolerance=tolerance, evaluations=lambda: walk.count, limit=limit)
 
 
 def revive(problem: Problem, minimum: Minimum) -> Vector | None:
@@ -298,8 +304,11 @@ def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
         minimum = _search(walk, moved, MODERATE, limit)
     else:
         point = walk(x)
-        is_defined = np.isfinite(point.value)
-        minimum = _doubted(walk, _descend(walk, point, limit), limit) if is_defined else None
+        if not np.isfinite(point.value):
+            return None
+        minimum = _descend(walk, point, NEIGHBOUR_EVALUATIONS, PROMISED_TO_NEIGHBOUR)
+        if minimum.ending is Ending.CONVERGED:
+            minimum = _doubted(walk, minimum, limit)
     if minimum is None:
         return None
     return _estimate(walk, minimum, (Start(minimum.point.value, minimum.ending, walk.count),))

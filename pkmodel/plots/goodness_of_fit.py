@@ -5,13 +5,14 @@ Tables are those of `Fit.predictions`; a column GROUP, where it is there, gives 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from pkmodel.plots.panel import tidy_log_axis
 from pkmodel.plots.scatter import (
     add_group_legend,
     draw_trend,
@@ -25,6 +26,7 @@ from pkmodel.plots.style import COLOURS, GREY, Plot, house_style, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 Vector = NDArray[np.float64]
 
@@ -32,6 +34,14 @@ NORMAL_QUANTILE = 1.959963984540054
 LEAST_REACH = 3.5
 """Axes of residuals reach at least so far, so that small residuals look small."""
 WIDTH, HEIGHT = 4.2, 2.8
+CENSORED: dict[str, Any] = {
+    "color": "black",
+    "linestyle": "none",
+    "marker": "v",
+    "markersize": 4.5,
+    "markerfacecolor": "none",
+    "markeredgewidth": 0.8,
+}
 
 
 def observed_against_predicted(
@@ -75,8 +85,15 @@ def observed_against_predicted(
             _identity(axes, predictions, column, names)
             axes.set_xlabel(label(title, concentration))
             axes.set_ylabel(label("observation DV", concentration))
-        add_group_legend(figure, names)
+        has_censored = bool((predictions["CENS"] == 1).any())
+        add_group_legend(figure, names, *([_censored_key()] if has_censored else []))
     return Plot(figure, predictions)
+
+
+def _censored_key() -> Line2D:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label="below quantification", **CENSORED)
 
 
 def _identity(axes: Axes, table: pd.DataFrame, column: str, names: list[str]) -> None:
@@ -87,23 +104,16 @@ def _identity(axes: Axes, table: pd.DataFrame, column: str, names: list[str]) ->
     least = lowest_shown(table["DV"].to_numpy(float)) if is_log else -np.inf
     scatter(axes, seen, column, "DV", names, least=least)
     if len(censored):
-        axes.scatter(
-            censored[column].clip(lower=least),
-            censored["DV"],
-            s=20,
-            marker="v",
-            facecolors="none",
-            edgecolors="black",
-            linewidths=0.8,
-            label="below quantification, at the limit",
-        )
-        axes.legend(loc="upper left")
+        axes.plot(censored[column].clip(lower=least), censored["DV"], **CENSORED)
     draw_trend(axes, seen[column].clip(lower=least).to_numpy(float), seen["DV"].to_numpy(float))
     axes.autoscale_view()
     low = min(axes.get_xlim()[0], axes.get_ylim()[0])
     high = max(axes.get_xlim()[1], axes.get_ylim()[1])
     axes.plot((low, high), (low, high), color=GREY, linewidth=1.0, zorder=0)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    if is_log:
+        tidy_log_axis(axes.xaxis, low, high)
+        tidy_log_axis(axes.yaxis, low, high)
     _count_at_edge(axes, int((table[column] < least).sum()))
 
 
@@ -175,6 +185,8 @@ def _residual(axes: Axes, table: pd.DataFrame, x: str, y: str, names: list[str])
     reach = _reach(table[y].to_numpy(float))
     axes.set_ylim(-reach, reach)
     axes.set_ylabel(y)
+    if is_log:
+        tidy_log_axis(axes.xaxis, *axes.get_xlim())
 
 
 def _reach(values: Vector) -> float:

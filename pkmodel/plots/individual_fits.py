@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pkmodel.plots.panel import tidy_log_axis
 from pkmodel.plots.scatter import GROUP, grid, is_wide, short
 from pkmodel.plots.style import COLOURS, GREY, Plot, house_style, label
 
@@ -123,7 +124,7 @@ def _keys(has_censored: bool) -> list[Line2D]:
 
     styles = {**LINES, "DV": OBSERVED}
     if has_censored:
-        styles["below quantification, at the limit"] = CENSORED
+        styles["below quantification"] = CENSORED
     return [Line2D([], [], label=name, **style) for name, style in styles.items()]
 
 
@@ -132,6 +133,8 @@ def _concentration_axis(axes: Axes, rows: pd.DataFrame, is_log: bool) -> None:
     values = rows[["DV", "IPRED", "PRED"]].to_numpy(float)
     if is_log:
         axes.set_yscale("log")
-        axes.set_ylim(np.nanmin(values[:, 0]) / MARGIN, MARGIN * np.nanmax(values[:, :2]))
+        low, high = np.nanmin(values[:, 0]) / MARGIN, MARGIN * np.nanmax(values[:, :2])
+        axes.set_ylim(low, high)
+        tidy_log_axis(axes.yaxis, low, high)
     elif np.nanmin(values) >= 0.0:
         axes.set_ylim(bottom=0.0)

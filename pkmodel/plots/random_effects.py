@@ -195,4 +195,4 @@ def _boxes(axes: Axes, table: pd.DataFrame, covariate: str, y: str) -> None:
     )
     axes.set_xlim(values[0] - gap, values[-1] + gap)
     counts = [(known[covariate] == value).sum() for value in values]
-    axes.set_xticks(values, [f"{v:g} (n {n})" for v, n in zip(values, counts, strict=True)])
+    axes.set_xticks(values, [f"{v:g}\nn {n}" for v, n in zip(values, counts, strict=True)])

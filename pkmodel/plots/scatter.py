@@ -18,6 +18,7 @@ from pkmodel.plots.style import COLOURS, VIRTUAL, footnote, legend_above, look
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Vector = NDArray[np.float64]
 
@@ -129,11 +130,11 @@ def draw_trend(axes: Axes, x: Vector, y: Vector) -> None:
     )
 
 
-def add_group_legend(figure: Figure, names: list[str]) -> None:
-    """Write above all panels which look is which group; nothing where there is none."""
+def add_group_legend(figure: Figure, names: list[str], *more: Line2D) -> None:
+    """Write above all panels which look is which group, and more keys; nothing without any."""
     from matplotlib.lines import Line2D
 
-    handles = [
+    groups = [
         Line2D(
             [],
             [],
@@ -146,7 +147,7 @@ def add_group_legend(figure: Figure, names: list[str]) -> None:
         )
         for k, name in enumerate(names)
     ]
-    legend_above(figure, handles, columns=5)
+    legend_above(figure, [*groups, *more], columns=min(4, max(1, len(groups) + len(more))))
 
 
 def is_wide(*values: Vector) -> bool:

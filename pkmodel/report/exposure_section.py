@@ -133,8 +133,8 @@ def _summary_table(run: Run, kind: str, rows: pd.DataFrame, units: Units, has_bs
         "n",
         "mean ± SD",
         "median (range)",
-        "geometric mean (CV %)",
-        "5th to 95th percentile",
+        "geometric mean\n(CV %)",
+        "5th to 95th\npercentile",
     )
     cells: list[tuple[str, ...]] = []
     for metric, some in rows.groupby("metric", sort=False):
@@ -189,24 +189,24 @@ def _beside(run: Run, exposure: pd.DataFrame, plain: pd.DataFrame) -> Iterator[P
     metrics = [name for name in DRAWN if name in set(known["METRIC"])][:2]
     if not metrics:
         return
-    units, has_bsa = units_of(run), "CL_BSA" in exposure
-    cells: list[tuple[str, ...]] = []
-    for metric in metrics:
-        cells.append((metric_title(metric, units, has_bsa),))
-        cells += [
-            (
-                str(row["ID"]),
-                number(row["MODEL"]),
-                number(row["NONCOMPARTMENTAL"]),
-                fixed(row["DIFFERENCE"], 1),
-            )
-            for row in known[known["METRIC"] == metric].to_dict("records")
-        ]
+    titles = [metric_title(name, units_of(run), "CL_BSA" in exposure) for name in metrics]
+    rows = {str(name): [*_pairs(some, metrics)] for name, some in known.groupby("ID", sort=False)}
+    heads = [f"{name}\n{how}" for name in metrics for how in ("model", "noncomp.", "difference %")]
     yield table(
         "Exposure of each subject by the model and without one",
-        ("subject", "by the model", "noncompartmental", "difference %"),
-        cells,
-        "lrrr",
-        "Subjects with a noncompartmental value. Difference: by the model over noncompartmental, "
-        "less 1.",
+        ("subject", *heads),
+        [(name, *cells) for name, cells in rows.items()],
+        "l" + "r" * len(heads),
+        f"{'; '.join(f'{n}: {t}' for n, t in zip(metrics, titles, strict=True))}. Subjects with a "
+        "noncompartmental value. Difference: by the model over noncompartmental, less 1.",
     )
+
+
+def _pairs(both: pd.DataFrame, metrics: list[str]) -> Iterator[str]:
+    """Write the two values of each metric of one subject, and their difference."""
+    by_metric = {row["METRIC"]: row for row in both.to_dict("records")}
+    for metric in metrics:
+        row = by_metric.get(metric, {})
+        yield number(row.get("MODEL"))
+        yield number(row.get("NONCOMPARTMENTAL"))
+        yield fixed(row.get("DIFFERENCE"), 1)

@@ -52,7 +52,11 @@ NOTHING_TO_DRAW = Text("No subject has a mode; there is nothing to draw.")
 
 def _censored(table: pd.DataFrame) -> str:
     censored = int((table["CENS"] == 1).sum())
-    return f" Triangles: {count(censored, 'row')} below quantification." if censored else ""
+    return (
+        f" Triangles: {count(censored, 'row')} below quantification, at the limit."
+        if censored
+        else ""
+    )
 
 
 def _without_residual(table: pd.DataFrame) -> str:
