@@ -83,9 +83,9 @@ def _on_decline(plateaus: Plateaus, subject: int, decline: Decline) -> Iterator[
     if chosen < 0:
         yield "too few quantified samples after a stop for a half-life"
         return
-    if chosen != samples.decline[after_stop].max():
-        at = plateaus.stretches.begin[chosen]
-        yield f"half-life from the stop at {_time(plateaus, at)}, later ones have too few samples"
+    if _is_resumed_after(plateaus, subject, chosen):
+        at = _time(plateaus, plateaus.stretches.begin[chosen])
+        yield f"half-life from the stop at {at}, too few samples after the last one"
     if np.isnan(decline.rate_constant):
         yield "no half-life: concentrations do not fall after the stop"
         return
@@ -95,6 +95,12 @@ def _on_decline(plateaus: Plateaus, subject: int, decline: Decline) -> Iterator[
         share = 100.0 * decline.span / decline.half_life
         yield f"decline seen over {share:.0f} % of a half-life"
     yield from _on_limit(plateaus, samples.decline == chosen)
+
+
+def _is_resumed_after(plateaus: Plateaus, subject: int, stretch: int) -> bool:
+    later = slice(stretch + 1, None)
+    own = plateaus.stretches.subject[later] == subject
+    return bool(np.any(own & (plateaus.stretches.rate[later] > 0.0)))
 
 
 def _on_limit(plateaus: Plateaus, in_decline: Bools) -> Iterator[str]:
