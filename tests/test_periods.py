@@ -18,7 +18,7 @@ from pkmodel.exposure.periods import Periods, constant_rate_periods, longest, to
 from pkmodel.models.structural import STRUCTURES
 from twin import CENTRAL, DEPOT, Row
 
-COMMON = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+COMMON = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 TOLERANT = ["no_observations", "duplicate_observations", "no_dose"]
 TIME, RATE, AMOUNT = 1e-12, 2e-9, 1e-12
 """Worst of 1500 histories: 3e-14 in times of up to 150, 9e-10 of the twin's rounded rates, and
@@ -136,6 +136,14 @@ def test_a_pause_parts_and_a_flush_is_not_overlooked() -> None:
     assert [p[2] for p in intervals(found(flush, resolution=0.1))] == [1.0, 3601.0, 1.0]
 
 
+def test_slivers_of_one_life_touch_no_other() -> None:
+    short, long = Row(0.0, 1.2e-4, 1.2, 1), Row(1e-4, 24.0, 1.0, 1)
+    assert [p[2] for p in intervals(found([short, Row(1e-4, evid=3), long]))] == [1.2, 1.0]
+    start = [Row(24.0, 24.0, 1.0, 1), Row(24.0, 0.5e-4, 0.5, 1)]
+    periods = intervals(found([Row(0.0, 48.0, 2.0, 1), Row(24.0, evid=3), *start]))
+    assert periods == [(0.0, 24.0, 2.0), (24.0, 48.0, 1.0)]
+
+
 def test_rates_of_two_lines_add_up() -> None:
     rows = [Row(0.0, 24.0, 1.0, 1), Row(12.0, 24.0, 2.0, 1)]
     assert intervals(found(rows)) == [(0.0, 12.0, 1.0), (12.0, 24.0, 3.0)]
@@ -154,6 +162,10 @@ def test_what_enters_the_depot_is_no_infusion() -> None:
 def test_a_constant_infusion_at_steady_state_ends_at_its_record() -> None:
     rows = [Row(0.0, 24.0, 2.0, 1), Row(6.0, 0.0, 3.0, 1, ss=1), Row(6.0), Row(8.0, 4.0, 1.0, 1)]
     assert intervals(found(rows)) == [(0.0, 6.0, 2.0), (-np.inf, 6.0, 3.0), (8.0, 12.0, 1.0)]
+
+
+def test_a_depot_at_steady_state_is_no_infusion() -> None:
+    assert found([Row(6.0, 0.0, 3.0, 1, DEPOT, ss=1), Row(6.0)]).rate.size == 0
 
 
 def test_bags_without_a_gap_at_steady_state_have_run_for_ever() -> None:
