@@ -4,6 +4,7 @@ ENVIRONMENT := .venv/.complete
 PKMODEL := .venv/bin/pkmodel
 
 fit: $(ENVIRONMENT)
+	$(PKMODEL) compare-groups fits/blinatumomab.toml --out runs/blinatumomab
 	$(PKMODEL) fit fits/phenobarbital.toml --out runs/phenobarbital
 
 test: $(ENVIRONMENT)

@@ -10,16 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pkmodel import plots
+    from pkmodel.comparability import Comparability
+    from pkmodel.contrast.summaries import compare_summaries
+    from pkmodel.covariates.body_surface import body_surface_area
     from pkmodel.dataset import Dataset, read_dataset
     from pkmodel.definition import Definition, read_definition, write_definition
     from pkmodel.errors import DataError, FitError, ModelError, PkmodelError
+    from pkmodel.exposure.plateau_rule import PlateauRule
     from pkmodel.fitting import evaluate, fit
     from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+    from pkmodel.published import published_figures, published_model
     from pkmodel.result import Fit
+    from pkmodel.simulate import plan_trial, read_trial, simulate_trial
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparability",
     "DataError",
     "Dataset",
     "Definition",
@@ -30,18 +38,28 @@ __all__ = [
     "OmegaBlock",
     "Options",
     "PkmodelError",
+    "PlateauRule",
     "Residual",
     "Sigma",
     "Theta",
     "__version__",
+    "body_surface_area",
+    "compare_summaries",
     "evaluate",
     "fit",
+    "plan_trial",
+    "plots",
+    "published_figures",
+    "published_model",
     "read_dataset",
     "read_definition",
+    "read_trial",
+    "simulate_trial",
     "write_definition",
 ]
 
 _MODULES = {
+    "Comparability": "comparability",
     "DataError": "errors",
     "Dataset": "dataset",
     "Definition": "definition",
@@ -52,18 +70,28 @@ _MODULES = {
     "OmegaBlock": "models.model",
     "Options": "models.model",
     "PkmodelError": "errors",
+    "PlateauRule": "exposure.plateau_rule",
     "Residual": "models.model",
     "Sigma": "models.model",
     "Theta": "models.model",
+    "body_surface_area": "covariates.body_surface",
+    "compare_summaries": "contrast.summaries",
     "evaluate": "fitting",
     "fit": "fitting",
+    "plan_trial": "simulate",
+    "published_figures": "published",
+    "published_model": "published",
     "read_dataset": "dataset",
     "read_definition": "definition",
+    "read_trial": "simulate",
+    "simulate_trial": "simulate",
     "write_definition": "definition",
 }
 
 
 def __getattr__(name: str) -> object:
+    if name == "plots":
+        return import_module("pkmodel.plots")
     if name not in _MODULES:
         raise AttributeError(f"module 'pkmodel' has no attribute {name!r}")
     value = getattr(import_module(f"pkmodel.{_MODULES[name]}"), name)

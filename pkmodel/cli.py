@@ -21,7 +21,9 @@ import pkmodel
 from pkmodel.errors import PkmodelError
 
 if TYPE_CHECKING:
+    from pkmodel.comparability import Comparability
     from pkmodel.result import Fit
+    from pkmodel.simulate.record import Trial
 
 NOT_CONVERGED = 1
 BAD_INPUT = 2
@@ -117,9 +119,200 @@ def check(file: str) -> None:
     _print(overview(definition, result))
 
 
+def _two_ratios(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[float, float] | None:
+    """Read two numbers with a comma between them."""
+    if value is None:
+        return None
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not two numbers, such as 0.8,1.25") from None
+    return low, high
+
+
+@main.command(name="compare-groups")
+@_file
+@click.option("--reference", metavar="GROUP", help="The group that others are compared with.")
+@click.option(
+    "--margin",
+    callback=_two_ratios,
+    metavar="LOW,HIGH",
+    help="Ratios that count as equivalent, such as 0.8,1.25.",
+)
+@click.option("--by", default="age_group", help="A covariate with few values instead of the age.")
+@click.option(
+    "--multiplicity",
+    type=click.Choice(["none", "bonferroni"]),
+    default="none",
+    show_default=True,
+    help="Simultaneous intervals for all groups, by Bonferroni.",
+)
+@click.option(
+    "--settle",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Hours after the start or change of a rate before a sample is on the plateau.",
+)
+@_out
+@_method
+@_threads
+def compare_groups(
+    file: str,
+    reference: str | None,
+    margin: tuple[float, float] | None,
+    by: str,
+    multiplicity: str,
+    settle: float,
+    out: Path | None,
+    method: str | None,
+    threads: int,
+) -> None:
+    """Fit, then compare exposure and clearance between groups.
+
+    FILE may also be a CSV of published summaries with columns group, metric, n, mean, sd.
+    """
+    from pkmodel.exposure.plateau_rule import PlateauRule
+
+    _check_folder(out)
+    if Path(file).suffix == ".csv":
+        _compare_published(Path(file), reference, margin, multiplicity, out)
+        return
+    rule = PlateauRule(settle)
+    definition = pkmodel.read_definition(file)
+    with _progress() as say:
+        result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
+        say("comparing groups")
+        found = result.contrast(
+            by, reference=reference, margin=margin, multiplicity=multiplicity, rule=rule
+        )
+    _finish(result, out, found)
+    if not result.converged:
+        sys.exit(NOT_CONVERGED)
+
+
+def _compare_published(
+    file: Path,
+    reference: str | None,
+    margin: tuple[float, float] | None,
+    multiplicity: str,
+    out: Path | None,
+) -> None:
+    """Compare groups of which only summaries are published."""
+    from pkmodel.comparability_text import summary_comparison
+    from pkmodel.contrast.margin import DEFAULT_MARGIN
+    from pkmodel.contrast.summaries import compare_summaries, read_summaries
+    from pkmodel.output_folder import replace_folder
+
+    found = compare_summaries(
+        read_summaries(file),
+        reference=reference,
+        margin=margin or DEFAULT_MARGIN,
+        multiplicity=multiplicity,
+        source=str(file),
+    )
+    if out is not None:
+        replace_folder(out, found.write)
+    _print(summary_comparison(found))
+    click.echo(f"written to {out}" if out else "nothing written; --out DIR keeps the results")
+
+
+@main.command()
+@click.argument("trial")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="CSV file to write.")
+@click.option("--seed", type=click.IntRange(min=0), help="Replaces that of TRIAL.")
+@click.option(
+    "--power",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Find the number per group for this chance of the verdict, such as 0.8.",
+)
+@click.option(
+    "--margin",
+    callback=_two_ratios,
+    metavar="LOW,HIGH",
+    help="With --power: ratios that count as equivalent.",
+)
+@click.option("--trials", type=click.IntRange(min=100), help="With --power; 1000 if not given.")
+def simulate(
+    trial: str,
+    out: Path | None,
+    seed: int | None,
+    power: float | None,
+    margin: tuple[float, float] | None,
+    trials: int | None,
+) -> None:
+    """Simulate a trial of virtual people, or plan its size.
+
+    TRIAL is a TOML file, or the name of a shipped trial; see "pkmodel list".
+    """
+    from pkmodel.simulate import read_trial
+
+    if power is None and (margin is not None or trials is not None):
+        raise click.UsageError("--margin and --trials belong to --power")
+    if power is not None and out is not None:
+        raise click.UsageError("--power prints a plan and writes no table: leave out --out")
+    declared = read_trial(trial)
+    with _progress() as say:
+        if power is not None:
+            text = _plan(declared, power, margin, trials or 1000, seed, say)
+        else:
+            text = _simulation(declared, out, seed, say)
+    _print(text)
+
+
+def _plan(
+    trial: Trial,
+    power: float,
+    margin: tuple[float, float] | None,
+    trials: int,
+    seed: int | None,
+    say: Callable[[str], None],
+) -> RenderableType:
+    """Plan the size of a trial."""
+    from pkmodel.contrast.margin import given_margin
+    from pkmodel.simulate import plan_trial
+    from pkmodel.simulate.printing import plan_summary
+
+    wanted = None if margin is None else given_margin(margin)
+    plan = plan_trial(trial, power, margin=wanted, trials=trials, seed=seed, progress=say)
+    return plan_summary(plan)
+
+
+def _simulation(
+    trial: Trial, out: Path | None, seed: int | None, say: Callable[[str], None]
+) -> RenderableType:
+    """Simulate a trial and write its table."""
+    from pkmodel.simulate import simulate_trial
+    from pkmodel.simulate.output import check_table_file, write_table
+    from pkmodel.simulate.printing import simulation_summary
+
+    replaces = out is not None and check_table_file(out)
+    simulated = simulate_trial(trial, seed, progress=say)
+    if out is not None:
+        write_table(simulated.table, out)
+    return simulation_summary(simulated, out, replaces=replaces)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File for the page, instead of RUN/report.html."
+)
+def report(run: Path, out: Path | None) -> None:
+    """Write one self-contained HTML page about the run in the folder RUN."""
+    from pkmodel.report import write_report
+
+    with _progress() as say:
+        say("drawing the report")
+        path = write_report(run, out)
+    click.echo(f"written to {path}")
+
+
 @main.command(name="list")
 def list_shipped() -> None:
-    """List the shipped fit definitions and data sets."""
+    """List the shipped fit definitions, data sets and trials."""
     from pkmodel.overview import shipped_overview
 
     _print(shipped_overview())
@@ -133,29 +326,33 @@ def _check_folder(out: Path | None) -> None:
         check_output_folder(out)
 
 
-def _finish(result: Fit, out: Path | None) -> None:
+def _finish(result: Fit, out: Path | None, found: Comparability | None = None) -> None:
     """Write the outputs, then print the summary and where they are, or why they are not."""
+    from pkmodel.comparability_text import comparability_summary
     from pkmodel.summary import summary
 
     fault = None
     try:
-        where = _write(result, out)
+        where = _write(result, out, found)
     except PkmodelError as error:
         fault = error
     _print(summary(result.to_dict()))
+    if found is not None:
+        click.echo()
+        _print(comparability_summary(found))
     if fault is not None:
         raise fault
     click.echo(where)
 
 
-def _write(result: Fit, out: Path | None) -> str:
+def _write(result: Fit, out: Path | None, found: Comparability | None) -> str:
     """Write the outputs, and say where they are and what they replace."""
     from pkmodel.output_folder import former_fit
 
     if out is None:
         return "nothing written; --out DIR keeps the results"
     former = former_fit(out)
-    result.save(out)
+    result.save(out, found)
     return f"written to {out}" + (f"; replaces {former}" if former else "")
 
 

@@ -32,6 +32,7 @@ from pkmodel.estimate.maximum_likelihood import (
     polish,
 )
 from pkmodel.formula import parse_formula
+from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.grouping import Subjects, declared_subjects
 from pkmodel.models.model import Model, Options
 from pkmodel.prediction import is_cold
@@ -319,6 +320,9 @@ def _warnings(
     if data.n_censored:
         how = "as probabilities (M3)" if problem.options.censoring == "m3" else "left out (M1)"
         out.append(f"{data.n_censored} of {data.n_observations} observations are censored: {how}")
+    for name, text in problem.model.parameters.items():
+        formula = parse_formula(text, f"[model.parameters] {name}")
+        out += implausible_arguments(formula, data.covariates, data.subject.size)
     failed = problem.failed(estimate.final.terms)
     if failed.size:
         listed = ", ".join(str(v) for v in data.ids[failed][:10])

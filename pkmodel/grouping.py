@@ -40,6 +40,8 @@ Vector = NDArray[np.float64]
 BSA = "BSA"
 """Name under which a computed body surface area stands among the covariates."""
 
+MOST_GROUPS = 12
+
 VIRTUAL = "VIRTUAL"
 """A column that is 1 where the subject is simulated."""
 
@@ -58,12 +60,21 @@ class Groups:
         Index of each subject's group.
     source : str
         Where the cut-points come from.
+    reference : str or None
+        The group that others are compared with, where it is declared.
+    margin : (float, float) or None
+        Ratios that count as equivalent, where they are declared.
+    published : str or None
+        File of published summaries to stand beside those of the groups of the same name.
     """
 
     title: str
     names: tuple[str, ...]
     code: NDArray[np.int64]
     source: str
+    reference: str | None = None
+    margin: tuple[float, float] | None = None
+    published: str | None = None
 
     @property
     def labels(self) -> NDArray[np.object_]:
@@ -157,9 +168,7 @@ def _read(declared: Mapping[str, object]) -> GroupsSection:
     from pkmodel.definition.group_check import group_problems
 
     try:
-        section = GroupsSection.model_validate(
-            {k: _as_lists(v) if k == "cuts" else v for k, v in declared.items()}
-        )
+        section = GroupsSection.model_validate({k: _as_lists(v) for k, v in declared.items()})
     except ValidationError as error:
         faults = [
             Problem(fault["msg"], "[groups] " + " ".join(str(part) for part in fault["loc"]))
@@ -172,10 +181,11 @@ def _read(declared: Mapping[str, object]) -> GroupsSection:
     return section
 
 
-def _as_lists(cuts: object) -> object:
-    if not isinstance(cuts, Mapping):
-        return cuts
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in cuts.items()}
+def _as_lists(value: object) -> object:
+    """Give TOML's arrays for the tuples of Python."""
+    if isinstance(value, Mapping):
+        return {k: _as_lists(v) for k, v in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _weight_column(section: GroupsSection) -> str | None:
@@ -192,7 +202,49 @@ def _scheme(section: GroupsSection) -> Scheme:
 def _age_groups(dataset: Dataset, section: GroupsSection, first: NDArray[np.int64]) -> Groups:
     scheme = _scheme(section)
     code = assign_groups(age_in_days(dataset.covariates[section.age][first], section.unit), scheme)
-    return Groups("age group", tuple(g.name for g in scheme.groups), code, scheme.source)
+    margin = section.margin
+    return Groups(
+        "age group",
+        tuple(g.name for g in scheme.groups),
+        code,
+        scheme.source,
+        section.reference,
+        None if margin is None else (margin[0], margin[1]),
+        section.published,
+    )
+
+
+def covariate_groups(dataset: Dataset, name: str) -> Groups:
+    """Divide the subjects by the values of a covariate at their first record.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    name : str
+        A column with 2 to `MOST_GROUPS` values.
+
+    Returns
+    -------
+    Groups
+        Named by their values, in rising order.
+
+    Raises
+    ------
+    DataError
+        The column does not exist, has gaps, or has too few or too many values.
+    """
+    dataset.check_covariates([name], user="the comparison of groups")
+    values, code = np.unique(
+        dataset.covariates[name][first_rows(dataset)[:-1]], return_inverse=True
+    )
+    if not 2 <= values.size <= MOST_GROUPS:
+        raise DataError(
+            f"{name} has {values.size} values among the subjects; groups are made of 2 to "
+            f"{MOST_GROUPS}. Ages are cut into groups by [groups] of a definition",
+            dataset.source,
+        )
+    names = tuple(f"{name} {value:.12g}" for value in values)
+    return Groups(name, names, code.astype(np.int64), f"values of {name}")
 
 
 def _with_body_surface(

@@ -11,7 +11,27 @@ from pathlib import Path
 
 from pkmodel.errors import FitError
 
-FILES = ("fit.json", "individuals.csv", "predictions.csv", "trace.csv", "fit.nc")
+FIT_FILES = (
+    "fit.json",
+    "individuals.csv",
+    "exposure.csv",
+    "predictions.csv",
+    "trace.csv",
+    "fit.nc",
+)
+"""What every fit writes."""
+
+FILES = (
+    *FIT_FILES,
+    "groups.csv",
+    "contrasts.json",
+    "comparison.json",
+    "noncompartmental.csv",
+    "samples.csv",
+    "published.csv",
+    "report.html",
+)
+"""What may stand in the folder of a fit: it is replaced with all of it."""
 
 
 def check_output_folder(folder: Path) -> None:

@@ -16,9 +16,12 @@ from pkmodel.dataset import Dataset
 from pkmodel.definition import Definition
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.formula import parse_formula
+from pkmodel.formula.block_check import argument_ranges
+from pkmodel.formula.syntax import BlockUse
+from pkmodel.marks import MARKS
 from pkmodel.models.model import Model, OmegaBlock
 from pkmodel.result import Fit
-from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder
+from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder, shipped_trials
 
 Vector = NDArray[np.float64]
 
@@ -35,10 +38,11 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
     data, model = evaluation.problem.dataset, definition.model
     blocks = [
         Text(definition.title or "Untitled fit", style="bold"),
-        _grid([*_data_lines(data), ("ranges", _ranges(evaluation))]),
+        _grid([*_data_lines(data), *_subject_lines(evaluation), ("ranges", _ranges(evaluation))]),
         _covariates(data, model),
         _grid(_model_lines(definition, evaluation)),
         _structural(evaluation),
+        *_blocks(data, model),
         _thetas(model),
     ]
     if evaluation.warnings:
@@ -48,12 +52,13 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
 
 
 def shipped_overview() -> RenderableType:
-    """Tabulate the shipped fit definitions and data sets."""
-    fits = [
-        (name, _title(path.read_text(encoding="utf-8"))) for name, path in shipped_fits().items()
-    ]
+    """Tabulate the shipped fit definitions, data sets and trials."""
+    fits, trials = (
+        [(name, _title(path.read_text(encoding="utf-8"))) for name, path in shipped.items()]
+        for shipped in (shipped_fits(), shipped_trials())
+    )
     data = [
-        (name, entry.title, ", ".join(entry.units.values()), entry.kind)
+        (name, entry.title, ", ".join(entry.units.values()) or "in each row", entry.kind)
         for name, entry in shipped_data().items()
     ]
     return Group(
@@ -62,6 +67,9 @@ def shipped_overview() -> RenderableType:
         Text(""),
         _table(("data set", "title", "units", "kind"), data),
         Text(f"in {shipped_folder('data')}", style="dim"),
+        Text(""),
+        _table(("trial", "title"), trials),
+        Text(f"below {shipped_folder('data')}", style="dim"),
     )
 
 
@@ -190,8 +198,20 @@ def _model_lines(definition: Definition, evaluation: Fit) -> list[tuple[str, str
         ),
         ("objective", f"{evaluation.objective:.3f} at the initial values"),
     ]
-    if definition.groups:
-        lines.append(("groups", ", ".join(f"{k} = {v}" for k, v in definition.groups.items())))
+    return lines
+
+
+def _subject_lines(evaluation: Fit) -> list[tuple[str, str]]:
+    """Say how many subjects are in each group, and where body surface is from."""
+    subjects = evaluation.subjects
+    lines = [("VIRTUAL", "simulated subjects, none of a patient")] if subjects.is_virtual else []
+    if subjects.groups is not None:
+        groups = subjects.groups
+        counts = np.bincount(groups.code, minlength=len(groups.names))
+        listed = ", ".join(f"{name} {n}" for name, n in zip(groups.names, counts, strict=True))
+        lines += [(groups.title, f"{listed} ({groups.source})")]
+    if subjects.bsa is not None:
+        lines.append(("body surface", f"{_span(subjects.bsa)} m2, {subjects.bsa_source}"))
     return lines
 
 
@@ -222,6 +242,26 @@ def _effects(name: str, omega: Iterable[OmegaBlock]) -> str:
             text += f", correlated with {', '.join(others)}" if others else ""
             parts.append(text)
     return "; ".join(parts) or "none"
+
+
+def _blocks(data: Dataset, model: Model) -> list[RenderableType]:
+    """Say what each covariate block of the formulas means here, and where it comes from."""
+    return [
+        _grid([(f"{use.text} in {parameter}", use.block.text), *_block_lines(use, data)])
+        for parameter, text in model.parameters.items()
+        for use in parse_formula(text, parameter).blocks
+    ]
+
+
+def _block_lines(use: BlockUse, data: Dataset) -> list[tuple[str, str]]:
+    ranges = {
+        found.argument.name: f"; here {found.text}"
+        for found in argument_ranges(use, data.covariates, data.subject.size)
+    }
+    lines = [("", use.block.meaning)]
+    lines += [(a.name, f"{a.meaning}{ranges.get(a.name, '')}") for a in use.block.arguments]
+    lines += [("source", f"{use.block.source} ({MARKS[use.block.mark]})")]
+    return [*lines, ("caution", use.block.caution)] if use.block.caution else lines
 
 
 def _thetas(model: Model) -> Table:

@@ -113,13 +113,40 @@ def predict_along(
     """Predict along compiled steps; return also the slopes in the log parameters."""
     is_constant = all(np.ndim(parameters[p]) == 0 for p in spec.parameters)
     rows = dataset.n_subjects if is_constant else dataset.time.size
-    typical = np.log(
-        np.column_stack([np.broadcast_to(parameters[p], rows) for p in spec.parameters])
-    )
     scale = dataset.units.scale
+    typical = _log_columns(spec, parameters, rows)
     return _predict_typical(
         spec, steps, scale, typical, is_constant=is_constant, size=dataset.n_observations
     )
+
+
+def predict_subjects(
+    spec: Structure, steps: Steps, scale: float, parameters: Mapping[str, Vector]
+) -> Vector:
+    """Predict every observation of subjects whose parameters are constant in time.
+
+    Parameters
+    ----------
+    spec : Structure
+    steps : Steps
+        Compiled events.
+    scale : float
+        Concentrations are amount / L times this.
+    parameters : mapping of str to array (n_subjects,)
+        CL, V (and KA).
+
+    Returns
+    -------
+    array (n_observations,)
+    """
+    typical = _log_columns(spec, parameters, steps.first.size - 1)
+    size = int(steps.first[-1])
+    return _predict_typical(spec, steps, scale, typical, is_constant=True, size=size)[0]
+
+
+def _log_columns(spec: Structure, parameters: Mapping[str, float | Vector], rows: int) -> Vector:
+    columns = [np.broadcast_to(parameters[p], rows) for p in spec.parameters]
+    return np.asarray(np.log(np.column_stack(columns)))
 
 
 def _predict_typical(

@@ -125,6 +125,17 @@ class Problem:
         other.options = replace(self.options, method=method, interaction=None)
         return other
 
+    def holding(self, values: Mapping[str, float]) -> Problem:
+        """Return the same model on the same data with thetas held at given values."""
+        other = copy(self)
+        theta = (
+            replace(t, init=values[t.name], fixed=True) if t.name in values else t
+            for t in self.model.theta
+        )
+        other.model = replace(self.model, theta=tuple(theta))
+        other.packing = Packing(other.model, self.packing.occasions)
+        return other
+
     # -- set-up ---------------------------------------------------------------------------------
 
     def _check_names(self, formulas: Mapping[str, Formula]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.diagnostics.conditional import conditional_draws
 from pkmodel.diagnostics.individuals import effect_label, individuals_table
 from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
+from pkmodel.errors import ModelError
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
-from pkmodel.grouping import Subjects
+from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
+from pkmodel.grouping import Subjects, covariate_groups
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     import xarray
 
 Vector = NDArray[np.float64]
+
+AGE_GROUP = "age_group"
 
 
 def _number(value: float | None) -> float | None:
@@ -228,6 +234,70 @@ class Fit:
     def _parameters(self) -> dict[str, dict[str, Parameter]]:
         return parameters(self.problem, self.estimate.x, self.covariance)
 
+    def contrast(
+        self,
+        by: str = AGE_GROUP,
+        *,
+        reference: str | None = None,
+        margin: Sequence[float] | None = None,
+        level: float = LEVEL,
+        multiplicity: str = "none",
+        rule: PlateauRule = DEFAULT_RULE,
+    ) -> Comparability:
+        """Compare exposure and clearance between groups.
+
+        Parameters
+        ----------
+        by : str
+            ``"age_group"``: the groups of ``[groups]``; else a covariate with few values.
+        reference : str, optional
+            Group that the others are compared with; the declared one, else the last with subjects.
+        margin : (low, high), optional
+            Ratios that count as equivalent; the declared ones, else 0.8 to 1.25.
+        level : float
+            Of the intervals.
+        multiplicity : str
+            ``"none"`` or ``"bonferroni"``.
+        rule : PlateauRule
+            Of the non-compartmental analysis.
+
+        Returns
+        -------
+        Comparability
+
+        Raises
+        ------
+        ModelError, DataError
+            No groups are declared, or what is asked cannot be answered with them.
+
+        Examples
+        --------
+        >>> import pkmodel as pk
+        >>> found = pk.fit("blinatumomab", covariance=False).contrast("age_group")
+        >>> found.reference
+        '7 to 17 years'
+        """
+        groups = self.subjects.groups
+        if by != AGE_GROUP:
+            groups = covariate_groups(self.problem.dataset, by)
+        if groups is None:
+            raise ModelError(
+                "no age groups are declared; add a table [groups] to the definition, or compare by "
+                f"a covariate ({', '.join(self.problem.dataset.covariates) or 'there is none'})"
+            )
+        return compare_groups(
+            self.problem,
+            self.estimate,
+            self.subjects,
+            groups,
+            self.exposure,
+            reference=reference,
+            margin=margin,
+            level=level,
+            multiplicity=multiplicity,
+            rule=rule,
+        )
+
     @property
     def shrinkage(self) -> dict[str, Any]:
         """Shrinkage of the effects between subjects, and of the residuals, as fractions."""
@@ -394,7 +464,7 @@ class Fit:
         tree.attrs["fit"] = json.dumps(self.to_dict())
         return tree
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
 
         All or nothing.
@@ -403,6 +473,8 @@ class Fit:
         ----------
         folder : str or Path
             Made if absent. One that holds other files than a fit's is refused.
+        comparability : Comparability, optional
+            A comparison of groups, to be written besides.
 
         Returns
         -------
@@ -414,7 +486,13 @@ class Fit:
             Where the folder cannot take the files.
         """
         folder = Path(folder)
-        replace_folder(folder, self._write)
+
+        def write(inside: Path) -> None:
+            self._write(inside)
+            if comparability is not None:
+                comparability.write(inside)
+
+        replace_folder(folder, write)
         return folder
 
     def _write(self, folder: Path) -> None:

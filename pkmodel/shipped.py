@@ -14,6 +14,9 @@ from pkmodel.errors import PkmodelError
 
 _PACKAGE = Path(__file__).parent
 
+PUBLISHED = "published figures"
+"""Kind of a data set that holds numbers out of papers, not records of subjects."""
+
 
 def shipped_folder(kind: str) -> Path:
     """Return the folder of the shipped ``"data"`` or ``"fits"``.
@@ -36,6 +39,16 @@ def shipped_fits() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped_folder("fits").glob("*.toml"))}
 
 
+def shipped_trials() -> dict[str, Path]:
+    """Return the shipped trials by name, sorted; each stands beside the data made from it."""
+    found = [path for path in shipped_folder("data").glob("*/*.toml") if _is_trial(path)]
+    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
+
+
+def _is_trial(path: Path) -> bool:
+    return "regimens" in tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True)
 class ShippedData:
     """A shipped data set and its birth certificate.
@@ -49,7 +62,10 @@ class ShippedData:
     title, origin, licence, kind, sha256 : str
         As in its ``source.toml``.
     units : dict of str to str
-        Units of time, amount and concentration.
+        Units of time, amount and concentration; empty for published figures, whose rows each have
+        their own.
+    further : dict of Path to str
+        SHA-256 of the other files that it needs.
     """
 
     name: str
@@ -60,6 +76,12 @@ class ShippedData:
     kind: str
     sha256: str
     units: dict[str, str]
+    further: dict[Path, str]
+
+    @property
+    def is_published(self) -> bool:
+        """Tell whether it holds published figures and no records to fit."""
+        return self.kind == PUBLISHED
 
 
 def shipped_data() -> dict[str, ShippedData]:
@@ -78,5 +100,6 @@ def _read_source(path: Path) -> ShippedData:
         licence=source["licence"],
         kind=source["kind"],
         sha256=source["sha256"],
-        units=source["units"],
+        units={} if source["kind"] == PUBLISHED else source["units"],
+        further={path.parent / name: digest for name, digest in source.get("files", {}).items()},
     )

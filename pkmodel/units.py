@@ -274,3 +274,69 @@ def are_equivalent(one: Units, other: Units) -> bool:
         if abs((1.0 * unit).to(wanted).magnitude - 1.0) > 1e-9:
             return False
     return True
+
+
+@dataclass(frozen=True)
+class DoseRate:
+    """A unit of doses per time.
+
+    Attributes
+    ----------
+    factor : float
+        Amount per time, in the units of the data, in one of it.
+    per : str
+        Body measure that it is multiplied by: ``"m2"``, ``"kg"``, or ``""``.
+    """
+
+    factor: float
+    per: str
+
+
+_DOSE_RATE = re.compile(r"([^/]+)(?:/\s*(m2|m\^2|m²|kg)\s*)?/([^/]+)")
+
+
+def read_dose_rate(text: str, units: Units) -> DoseRate:
+    """Read a unit of doses per time, such as that of an order for an infusion.
+
+    Parameters
+    ----------
+    text : str
+        An amount, then ``/m2`` or ``/kg`` where it is by size, then a time.
+    units : Units
+        Those of the data.
+
+    Returns
+    -------
+    DoseRate
+
+    Raises
+    ------
+    ModelError
+        It is no such unit, or its amount is of another kind than that of the data.
+
+    Examples
+    --------
+    >>> units = read_units({"time": "h", "amount": "ng", "concentration": "pg/mL"})
+    >>> round(read_dose_rate("ug/m2/day", units).factor * 15.0, 9)
+    625.0
+    """
+    parts = _DOSE_RATE.fullmatch(text.strip())
+    if parts is None:
+        raise ModelError(
+            f"{quoted(text)} is no unit of doses per time; write an amount, /m2 or /kg where it is "
+            "by size, and a time, such as ug/m2/day or ug/day"
+        )
+    amount, per, time = parts.groups()
+    parsed = {kind: _parse(kind, part) for kind, part in (("amount", amount), ("time", time))}
+    problems = [found for found in parsed.values() if isinstance(found, Problem)]
+    if problems:
+        raise ModelError([Problem(problem.message) for problem in problems])
+    registry = _registry()
+    own = registry.parse_units(units.amount) / registry.parse_units(units.time)
+    unit = 1.0 * (parsed["amount"] / parsed["time"])  # type: ignore[operator]
+    if not unit.is_compatible_with(own):
+        raise ModelError(
+            f"{quoted(text)} is not an amount per time of the kind of {units.amount}/{units.time}"
+        )
+    factor = float(unit.to(own).magnitude)
+    return DoseRate(factor, "m2" if per and per.startswith("m") else per or "")

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from pkmodel.cli import main
 from pkmodel.fitting import COMPILING
-from pkmodel.output_folder import FILES
+from pkmodel.output_folder import FIT_FILES
 from pkmodel.problem import Problem
 from pkmodel.shipped import shipped_data, shipped_fits
 
@@ -69,7 +69,7 @@ def test_fit_reaches_the_minimum_and_says_so(phenobarbital):
 
 def test_fit_writes_every_file_and_nothing_beside(phenobarbital):
     _, out = phenobarbital
-    assert sorted(p.name for p in out.iterdir()) == sorted(FILES)
+    assert sorted(p.name for p in out.iterdir()) == sorted(FIT_FILES)
     assert [p.name for p in out.parent.iterdir()] == [out.name]
     assert len(pd.read_csv(out / "individuals.csv")) == 59
     assert len(pd.read_csv(out / "predictions.csv")) == 155

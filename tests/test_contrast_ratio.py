@@ -22,7 +22,7 @@ YIELD_B = [546, 547, 774, 465, 459, 665, 467, 365, 589, 534, 456, 651, 654, 665,
 
 
 def test_textbook_example_with_unequal_variances() -> None:
-    """Chapter 198 of the NCSS manual, as tests/testthat/test-NCSS1.R of the R package TOSTER has it.
+    """Chapter 198 of the NCSS manual, as in tests/testthat/test-NCSS1.R of the R package TOSTER.
 
     Its margin is +- 110 of a difference of yields; here a thousandth of a yield is a logarithm.
     """

@@ -22,6 +22,7 @@ from pkmodel.definition.reading import build_definition
 from pkmodel.errors import DataError, ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.structural import STRUCTURES
+from pkmodel.shipped import shipped_fits
 
 EVERY_KEY = """
 title = "All of it"
@@ -202,7 +203,7 @@ def test_groups_by_scheme(read):
     assert definition.groups == {"age": "AGE", "unit": "year", "scheme": "ich_e11", "bsa": "BSA"}
 
 
-@pytest.mark.parametrize("name", ["phenobarbital", "remifentanil", "theophylline"])
+@pytest.mark.parametrize("name", shipped_fits())
 def test_shipped_definitions_are_found_by_name(name, tmp_path):
     definition = read_definition(name)
     assert definition.data is not None
@@ -270,6 +271,19 @@ SHAPE_FAULTS = [
     ('[groups]\nage = "A"\nscheme = "ich_e11"\ncuts = { a = [0, 1] }', "[groups]: give one of"),
     ('[groups]\nage = "A"\nscheme = "ich11"', "(did you mean `ich_e11`? known: ich_e11, blina"),
     ('[groups]\nage = "A"\nscheme = "ich_e11"\nunit = "years"', "(did you mean `year`? known"),
+    (
+        '[groups]\nage = "A"\nscheme = "ich_e11"\nreference = "kid"',
+        "[groups] reference: 'kid' is no group (known: newborn",
+    ),
+    (
+        '[groups]\nage = "A"\nscheme = "ich_e11"\nmargin = [0.8, 0.9]',
+        "[groups] margin: expected [low, high] with 0 < low < 1 < high",
+    ),
+    (
+        '[groups]\nage = "A"\nscheme = "ich_e11"\nweight = "W"\n'
+        'bsa = { weight = "W", height = "H", formula = "boyd" }',
+        "[groups] weight: bsa names a weight already",
+    ),
     ('[groups]\nage = "A"\ncuts = {}', "[groups] cuts: no group is given"),
     ('[groups]\nage = "A"\ncuts = { a = [2, 1] }', "[groups] cuts a: expected [lower, upper]"),
     ('[groups]\nage = "A"\ncuts = { a = [0, nan] }', "[groups] cuts a: expected [lower, upper]"),
@@ -620,6 +634,16 @@ groups = st.none() | st.sampled_from(
             "unit": "week",
             "scheme": "blinatumomab_trials",
             "bsa": {"weight": "WT", "height": "HT", "formula": "haycock"},
+        },
+        {
+            "age": "AGE",
+            "unit": "year",
+            "cuts": {"young": (0.0, 2.5), "old": (2.5, 18.0)},
+            "bsa": "BSA",
+            "weight": "WT",
+            "reference": "old",
+            "margin": (0.7, 1.43),
+            "published": "/data/published.csv",
         },
     ]
 )

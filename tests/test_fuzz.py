@@ -22,7 +22,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pkmodel.cli import main
-from pkmodel.output_folder import FILES
+from pkmodel.output_folder import FIT_FILES
 
 pytestmark = pytest.mark.slow
 
@@ -374,7 +374,7 @@ def what_was_left(folder: Path, result: Result) -> str | None:
     """Say what is wrong with the outputs."""
     out = folder / "out"
     found = sorted(p.name for p in out.iterdir()) if out.exists() else []
-    expected = sorted(FILES) if result.exit_code in (0, 1) else []
+    expected = sorted(FIT_FILES) if result.exit_code in (0, 1) else []
     if found != expected:
         return f"exit status {result.exit_code} leaves {found} in the output folder"
     others = {p.name for p in folder.iterdir()} - {"out", "data.csv", "fit.toml"}

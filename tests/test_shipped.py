@@ -14,9 +14,11 @@ import pytest
 
 from pkmodel import shipped
 from pkmodel.errors import PkmodelError
-from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder
+from pkmodel.shipped import PUBLISHED, shipped_data, shipped_fits, shipped_folder
 
 DATA = shipped_data()
+EVENTS = [name for name, entry in DATA.items() if not entry.is_published]
+FIGURES = [name for name, entry in DATA.items() if entry.is_published]
 FITS = shipped_fits()
 REPOSITORY = Path(__file__).parents[1]
 
@@ -35,9 +37,26 @@ def test_phenobarbital_is_shipped():
     assert "phenobarbital" in FITS
 
 
+def _files(name):
+    return {DATA[name].file: DATA[name].sha256} | DATA[name].further
+
+
 @pytest.mark.parametrize("name", DATA)
-def test_checksum(name):
-    assert hashlib.sha256(DATA[name].file.read_bytes()).hexdigest() == DATA[name].sha256
+def test_checksums(name):
+    for file, digest in _files(name).items():
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == digest, file
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_file_of_published_figures_has_a_checksum(name):
+    folder = DATA[name].file.parent
+    described = {folder / "source.toml", folder / "README.md"}
+    assert set(folder.iterdir()) - described == set(_files(name))
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_kind_is_one_of_those_that_are_told_apart(name):
+    assert DATA[name].kind in {"measured in people", "virtual", PUBLISHED}
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -47,7 +66,7 @@ def test_origin_licence_and_readme_are_there(name):
     assert (DATA[name].file.parent / "README.md").read_text(encoding="utf-8").startswith("# ")
 
 
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", EVENTS)
 def test_counts(name):
     rows, counts = _rows(name), _certificate(name)["counts"]
     assert len({row["ID"] for row in rows}) == counts["subjects"]
@@ -55,10 +74,26 @@ def test_counts(name):
     assert sum(row["EVID"] == "1" for row in rows) == counts["doses"]
 
 
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", EVENTS)
 def test_every_covariate_is_described(name):
-    standard = {"ID", "TIME", "AMT", "RATE", "DV", "EVID", "MDV", "CMT", "II", "ADDL", "SS"}
+    dosing = {"ID", "TIME", "AMT", "RATE", "DV", "EVID", "MDV", "CMT", "II", "ADDL", "SS"}
+    standard = dosing | {"CENS"}
     assert set(_rows(name)[0]) - standard == set(_certificate(name)["columns"])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_column_of_published_figures_is_described(name):
+    described = _certificate(name)["columns"]
+    tables = [file for file in _files(name) if file.suffix == ".csv"]
+    assert described.keys() == {file.name for file in tables}
+    for file in tables:
+        with file.open(newline="") as lines:
+            assert set(next(csv.reader(lines))) == set(described[file.name])
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_units_of_records_are_declared(name):
+    assert DATA[name].units.keys() == {"time", "amount", "concentration"}
 
 
 @pytest.mark.parametrize("name", FITS)

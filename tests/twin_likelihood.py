@@ -30,6 +30,10 @@ FUNCTIONS = {
     "abs": np.abs,
     "min": np.minimum,
     "max": np.maximum,
+    "allometry": lambda weight, b=0.75: (weight / 70) ** b,
+    "bsa_power": lambda area, b, reference=1.73: (area / reference) ** b,
+    "maturation_renal": lambda pma: pma**3.4 / (47.7**3.4 + pma**3.4),
+    "maturation_igg": lambda age, beta, t: 1 - (1 - beta) * 0.5 ** (age / t),
 }
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from pkmodel.errors import ModelError
 from pkmodel.suggestion import quoted
 
+DEFAULT_MARGIN = (0.8, 1.25)
+"""Where none is declared."""
+
 
 @dataclass(frozen=True)
 class Margin:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import isnan
 
+from pkmodel.covariates.age_group import SCHEMES
 from pkmodel.definition.schema import BsaSection, GroupsSection
 from pkmodel.errors import Problem
+from pkmodel.suggestion import quoted, suggest
 
 
 def group_problems(table: GroupsSection | None) -> list[Problem]:
@@ -20,11 +22,27 @@ def group_problems(table: GroupsSection | None) -> list[Problem]:
         problems.append(Problem(message, "[groups]"))
     if table.cuts is not None:
         problems += _cut_problems(table.cuts)
+    problems += _comparison_problems(table)
     if table.weight is not None and table.bsa is not None and table.bsa.weight is not None:
         problems.append(Problem("bsa names a weight already", "[groups] weight"))
     if table.bsa is not None:
         problems += [Problem(message, "[groups] bsa") for message in _bsa_faults(table.bsa)]
     return problems
+
+
+def _comparison_problems(table: GroupsSection) -> Iterator[Problem]:
+    """Check what a comparison of the groups is asked for."""
+    scheme = SCHEMES[table.scheme].groups if table.scheme is not None else ()
+    names = [group.name for group in scheme] or list(table.cuts or {})
+    if table.reference is not None and names and table.reference not in names:
+        message = f"{quoted(table.reference)} is no group ({suggest(table.reference, names)})"
+        yield Problem(message, "[groups] reference")
+    margin = table.margin
+    if margin is not None and not (len(margin) == 2 and 0.0 < margin[0] < 1.0 < margin[1]):
+        yield Problem("expected [low, high] with 0 < low < 1 < high", "[groups] margin")
+    if table.published is not None and not table.published.isprintable():
+        message = "the name holds characters that no file name has"
+        yield Problem(message, "[groups] published")
 
 
 def _cut_problems(cuts: Mapping[str, Sequence[float]]) -> Iterator[Problem]:

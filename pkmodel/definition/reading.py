@@ -38,6 +38,13 @@ from pkmodel.errors import ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.units import read_units
 
+_REQUIRED = {
+    "model": 'write [model] with structure = "one_compartment"',
+    "theta": "write [theta] with, for example, cl = { init = 0.1, lower = 0 }",
+    "omega": "write [omega] with, for example, CL = 0.1",
+    "residual": "write [residual] with, for example, proportional = 0.2",
+}
+
 
 def read_definition(path: str | Path) -> Definition:
     """Read a fit definition.
@@ -84,11 +91,11 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
     ModelError
         With every fault found.
     """
-    shape = check_shape(raw)
+    shape = check_shape(raw, Document, _REQUIRED)
     document = shape.document
     theta = _thetas(document.theta or {})
-    omega = _blocks(document.omega) if document.omega is not None else ()
-    residual = _residual(document.residual or ResidualSection())
+    omega = effect_blocks(document.omega) if document.omega is not None else ()
+    residual = residual_error(document.residual or ResidualSection())
     options = Options(**document.fit.model_dump()) if document.fit is not None else Options()
     problems = [
         *shape.problems,
@@ -114,7 +121,7 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
         data=_data(document.data, path) if document.data is not None else None,
         model=model,
         options=options,
-        groups=_groups(document.groups) if document.groups is not None else None,
+        groups=_groups(document.groups, path) if document.groups is not None else None,
         path=path,
     )
 
@@ -185,7 +192,8 @@ def _thetas(table: Mapping[str, ThetaSection]) -> tuple[Theta, ...]:
     )
 
 
-def _blocks(table: OmegaSection) -> tuple[OmegaBlock, ...]:
+def effect_blocks(table: OmegaSection) -> tuple[OmegaBlock, ...]:
+    """Make the blocks of random effects, those between occasions last."""
     between = _effects(table, occasion=False)
     return between if table.occasion is None else between + _effects(table.occasion, occasion=True)
 
@@ -210,7 +218,8 @@ def _full_matrix(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ..
     return tuple(tuple(rows[max(i, j)][min(i, j)] for j in range(n)) for i in range(n))
 
 
-def _residual(table: ResidualSection) -> Residual:
+def residual_error(table: ResidualSection) -> Residual:
+    """Make the residual error."""
     entries = {name: getattr(table, name) for name in SIGMAS}
     sigmas = [_sigma(name, entry) for name, entry in entries.items() if entry is not None]
     return Residual(tuple(sigmas), table.combine or "variance")
@@ -252,8 +261,12 @@ def _data(table: DataSection, path: Path) -> DataSpec:
     )
 
 
-def _groups(table: GroupsSection) -> dict[str, object]:
+def _groups(table: GroupsSection, path: Path) -> dict[str, object]:
     groups = table.model_dump(exclude_none=True)
+    if table.margin is not None:
+        groups["margin"] = tuple(table.margin)
+    if table.published is not None:
+        groups["published"] = os.path.normpath(path.parent.resolve() / table.published)
     if table.cuts is not None:
         groups["cuts"] = {name: (low, high) for name, (low, high) in table.cuts.items()}
     if table.bsa is not None and table.bsa.column is not None:

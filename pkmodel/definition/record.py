@@ -109,7 +109,7 @@ class Definition:
     options : Options
     groups : mapping of str to object, or None
         Age groups: ``age``, ``unit``, ``scheme`` or ``cuts`` (pairs by name), ``bsa`` (a column or
-        a mapping).
+        a mapping), ``weight``; for their comparison ``reference``, ``margin``, ``published``.
     path : Path or None
         File it was read from; not compared.
     """

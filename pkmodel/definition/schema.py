@@ -157,6 +157,9 @@ class GroupsSection(Section):
     )
     bsa: BsaSection | None = _expects(BsaSection.expected)
     weight: str | None = _expects("the column of body weight in kg, where bsa names none")
+    reference: str | None = _expects("the name of the group that others are compared with")
+    margin: list[float] | None = _expects("ratios that count as equivalent, such as [0.8, 1.25]")
+    published: str | None = _expects("a file of published summaries, relative to the definition")
 
 
 class FitSection(Section):

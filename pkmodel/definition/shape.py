@@ -7,32 +7,26 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from datetime import time as clock_time
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pkmodel.definition.schema import Document, NumberSection, Section
+from pkmodel.definition.schema import NumberSection, Section
 from pkmodel.errors import Problem
 from pkmodel.suggestion import label, quoted, suggest
 
 _SHOWN = 30
 _OMEGA_KEYS = ("blocks", "distribution", "occasion")
-_REQUIRED = {
-    "model": 'write [model] with structure = "one_compartment"',
-    "theta": "write [theta] with, for example, cl = { init = 0.1, lower = 0 }",
-    "omega": "write [omega] with, for example, CL = 0.1",
-    "residual": "write [residual] with, for example, proportional = 0.2",
-}
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A document read by the schema.
+class Shape[Document: Section]:
+    """A document read by its schema.
 
     Attributes
     ----------
-    document : Document
+    document : Section
         Without the entries that have faults.
     incomplete : frozenset of str
         Tables that had such entries, or are missing.
@@ -44,12 +38,28 @@ class Shape:
     problems: tuple[Problem, ...]
 
 
-def check_shape(raw: Mapping[str, Any]) -> Shape:
-    """Read a document, as parsed from TOML, by the schema."""
-    absent = [table for table in _REQUIRED if table not in raw]
-    problems = [Problem(f"this table is missing; {_REQUIRED[t]}", f"[{t}]") for t in absent]
-    faults = _faults(raw)
-    problems += [_problem(fault) for fault in faults[:_SHOWN]]
+def check_shape[Document: Section](
+    raw: Mapping[str, Any], schema: type[Document], required: Mapping[str, str]
+) -> Shape[Document]:
+    """Read a document by its schema.
+
+    Parameters
+    ----------
+    raw : mapping
+        As parsed from TOML.
+    schema : type of Section
+        Of the whole document; every table optional.
+    required : mapping of str to str
+        Tables that must be there, and what to write for each.
+
+    Returns
+    -------
+    Shape
+    """
+    absent = [table for table in required if table not in raw]
+    problems = [Problem(f"this table is missing; {required[t]}", f"[{t}]") for t in absent]
+    faults = _faults(raw, schema)
+    problems += [_problem(fault, schema) for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:
         problems.append(Problem(f"and {len(faults) - _SHOWN} more faults of this kind"))
     incomplete = frozenset([*absent, *(str(fault["loc"][0]) for fault in faults)])
@@ -57,13 +67,13 @@ def check_shape(raw: Mapping[str, Any]) -> Shape:
     while faults:
         for fault in faults:
             sound = _without(sound, _culprit(fault))
-        faults = _faults(sound)
-    return Shape(Document.model_validate(sound), incomplete, tuple(problems))
+        faults = _faults(sound, schema)
+    return Shape(schema.model_validate(sound), incomplete, tuple(problems))
 
 
-def _faults(raw: Mapping[str, Any]) -> list[ErrorDetails]:
+def _faults(raw: Mapping[str, Any], schema: type[Section]) -> list[ErrorDetails]:
     try:
-        Document.model_validate(raw)
+        schema.model_validate(raw)
     except ValidationError as error:
         return error.errors(include_url=False)
     return []
@@ -94,39 +104,39 @@ def _without(table: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, A
     return rest
 
 
-def _problem(fault: ErrorDetails) -> Problem:
+def _problem(fault: ErrorDetails, schema: type[Section]) -> Problem:
     path = _path(fault)
     if fault["type"] == "extra_forbidden":
-        owner, _ = _described(fault["loc"][:-1])
-        known = _known_keys(str(path[-1]), owner)
-        return Problem(f"unknown key {label(path[-1])} ({known})", place_of(path[:-1]))
-    owner, expected = _described(fault["loc"])
+        owner, _ = _described(fault["loc"][:-1], schema)
+        known = _known_keys(str(path[-1]), owner, schema)
+        return Problem(f"unknown key {label(path[-1])} ({known})", _place_of(path[:-1], schema))
+    owner, expected = _described(fault["loc"], schema)
     if fault["type"] == "missing":
-        return Problem(f"missing; expected {expected}", place_of(path))
+        return Problem(f"missing; expected {expected}", _place_of(path, schema))
     message = f"expected {expected}, got {_shown(fault['input'])}"
     if owner is NumberSection and path[0] == "omega" and fault["type"] == "model_type":
         message += f" ({suggest(str(path[-1]), _OMEGA_KEYS, 'other keys')})"
     if fault["type"] == "literal_error":
-        options = _options(fault["loc"])
+        options = _options(fault["loc"], schema)
         message = f"{_shown(fault['input'])} is not known ({_suggested(fault['input'], options)})"
-    return Problem(message, place_of(path))
+    return Problem(message, _place_of(path, schema))
 
 
-def _known_keys(key: str, owner: type[BaseModel]) -> str:
+def _known_keys(key: str, owner: type[BaseModel], schema: type[Section]) -> str:
     """List the keys of a table; first where in the file the unknown one exists, if it does."""
     known = suggest(key, [k for k in owner.model_fields if k != "variances"])
     elsewhere = [
         f"{name}.{key}"
-        for name, table in _tables()
+        for name, table in _tables(schema)
         if key in table.model_fields and table is not owner and key != "variances"
     ]
     return f"did you mean {' or '.join(elsewhere)}? {known}" if elsewhere else known
 
 
-def _tables() -> list[tuple[str, type[BaseModel]]]:
-    """List the tables of a definition that have a schema of their own."""
+def _tables(schema: type[Section]) -> list[tuple[str, type[BaseModel]]]:
+    """List the tables of a document that have a schema of their own."""
     tables: list[tuple[str, type[BaseModel]]] = []
-    for name, field in Document.model_fields.items():
+    for name, field in schema.model_fields.items():
         annotation = _without_none(field.annotation)
         if isinstance(annotation, type) and issubclass(annotation, Section):
             tables.append((name, annotation))
@@ -137,11 +147,11 @@ def _suggested(value: object, options: Sequence[str]) -> str:
     return suggest(value if isinstance(value, str) else "", options)
 
 
-def _described(path: Sequence[str | int]) -> tuple[type[BaseModel], str]:
+def _described(path: Sequence[str | int], schema: type[Section]) -> tuple[type[BaseModel], str]:
     """Find the section that a path leads into, and what is expected where it ends."""
-    owner: type[BaseModel] = Document
-    expected = Document.expected
-    for annotation, description in _walk(path):
+    owner: type[BaseModel] = schema
+    expected = schema.expected
+    for annotation, description in _walk(path, schema):
         expected = description or expected
         if isinstance(annotation, type) and issubclass(annotation, Section):
             owner, expected = annotation, annotation.expected
@@ -150,14 +160,14 @@ def _described(path: Sequence[str | int]) -> tuple[type[BaseModel], str]:
     return owner, expected
 
 
-def _options(path: Sequence[str | int]) -> list[str]:
-    annotation = [annotation for annotation, _ in _walk(path)][-1]
+def _options(path: Sequence[str | int], schema: type[Section]) -> list[str]:
+    annotation = [annotation for annotation, _ in _walk(path, schema)][-1]
     return [str(option) for option in get_args(annotation)]
 
 
-def _walk(path: Sequence[str | int]) -> list[tuple[Any, str]]:
+def _walk(path: Sequence[str | int], schema: type[Section]) -> list[tuple[Any, str]]:
     """Follow a path through the schema: annotation and description at each step."""
-    current: Any = Document
+    current: Any = schema
     steps = []
     for step in path:
         description = ""
@@ -182,16 +192,21 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-def place_of(path: Sequence[str | int]) -> str:
+def _place_of(path: Sequence[str | int], schema: type[Section]) -> str:
     """Name a place as a reader of the file would: ``[omega] CL``."""
     if not path:
         return ""
-    if len(path) == 1 and path[0] == "title":
-        return "title"
+    if not _is_table(schema.model_fields[str(path[0])].annotation):
+        return label(path[0])
     depth = 2 if list(path[:2]) == ["model", "parameters"] else 1
     table = f"[{'.'.join(label(step) for step in path[:depth])}]"
     steps = [f"entry {step + 1}" if isinstance(step, int) else label(step) for step in path[depth:]]
     return " ".join([table, *steps])
+
+
+def _is_table(annotation: Any) -> bool:
+    inner = _without_none(annotation)
+    return get_origin(inner) is dict or (isinstance(inner, type) and issubclass(inner, Section))
 
 
 def _shown(value: object) -> str:

@@ -74,7 +74,7 @@ def dumps(definition: Definition, folder: str | Path | None = None) -> str:
         _table("residual", _residual(model.residual)),
     ]
     if definition.groups is not None:
-        tables.append(_table("groups", definition.groups))
+        tables.append(_table("groups", _groups(definition.groups, folder)))
     tables.append(_table("fit", _options(definition.options)))
     text = "\n\n".join(tables) + "\n"
     if not text.isascii():
@@ -102,6 +102,14 @@ def _data(data: DataSpec, folder: str | Path | None) -> dict[str, object]:
         "allow": data.allow or None,
     }
     return {"file": Path(file).as_posix()} | _given(optional)
+
+
+def _groups(groups: Mapping[str, object], folder: str | Path | None) -> dict[str, object]:
+    out = dict(groups)
+    if folder is not None and "published" in out:
+        file = os.path.relpath(str(out["published"]), Path(folder).resolve())
+        out["published"] = Path(file).as_posix()
+    return out
 
 
 def _given(entries: Mapping[str, object]) -> dict[str, object]:

@@ -20,6 +20,9 @@ LONGEST_STEP = 1.0
 ARMIJO = 1e-4
 CURVATURE = 0.9
 
+PATIENCE = 100
+"""Evaluations that together have to lower the function by the tolerance, or the search stalls."""
+
 SMALLEST_EIGENVALUE = 1e-10
 """Of a metric in the scale of its diagonal; below it, its solution is rounding error."""
 
@@ -153,6 +156,7 @@ def minimise(
     point = start
     metric = _positive(start.metric)
     is_fresh = True
+    last, count = start, evaluations()
     while True:
         step = _step(metric, point.gradient)
         decrease = -0.5 * float(point.gradient @ step)
@@ -166,6 +170,10 @@ def minimise(
         left = limit - evaluations()
         if left <= 0:
             return Minimum(point, Ending.EXHAUSTED, decrease)
+        if evaluations() - count >= PATIENCE:
+            if last.value - point.value < tolerance:
+                return Minimum(point, Ending.STALLED, decrease)
+            last, count = point, evaluations()
         longest = float(np.max(np.abs(step)))
         if longest > LONGEST_STEP:
             step *= LONGEST_STEP / longest

@@ -148,7 +148,10 @@ def _precision_by_parameter(problem: Problem, omega: Vector) -> Vector:
 
 
 def _omega_factor(problem: Problem, x: Vector, point: Evaluation, number: int) -> Vector:
-    """Cholesky factor of a block after its M-step, no variance changed by more than allowed."""
+    """Cholesky factor of a block after its M-step, no variance changed by more than allowed.
+
+    By QR of a square root of the block, which no rounding makes indefinite.
+    """
     places = problem.packing.copies(number)
     lower = problem.packing.unpack(x).factor[np.ix_(places[0], places[0])]
     slopes = sum(np.sum(point.terms.by_factor[:, p[:, None], p], axis=0) for p in places)
@@ -156,8 +159,8 @@ def _omega_factor(problem: Problem, x: Vector, point: Evaluation, number: int) -
     whitened = half + half.T - np.diag(np.diag(half))
     factors, vectors = np.linalg.eigh(np.eye(len(lower)) - whitened)
     clipped = np.clip(factors, SLOWEST, FASTEST)
-    after = lower @ (vectors * clipped) @ vectors.T @ lower.T
-    return np.asarray(np.linalg.cholesky(after))
+    upper = np.linalg.qr((lower @ (vectors * np.sqrt(clipped))).T, mode="r")
+    return np.asarray(upper.T * np.sign(np.diag(upper)))
 
 
 def _sigma_step(problem: Problem, point: Evaluation) -> Vector:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +21,12 @@ Step = tuple[int, int, str, float, float]
 
 PROMISED_DECREASE = 1e-7
 """Converged where no more than this of the objective is to be gained."""
+
+PROMISED_TO_NEIGHBOUR = 1e-5
+"""The same where a search goes on from a neighbouring optimum, for differences of objectives."""
+
+NEIGHBOUR_EVALUATIONS = 40
+"""Most evaluations of such a search, of which a few suffice."""
 
 SAME_OBJECTIVE = 1e-2
 SCATTER = 0.7
@@ -129,9 +135,8 @@ class _Walk:
         return point
 
 
-def scattered(problem: Problem, number: int) -> Vector:
-    """Return packed start `number`: 0 is the initial value, the rest are scattered about it."""
-    x = problem.packing.initial()
+def scattered(problem: Problem, x: Vector, number: int) -> Vector:
+    """Return packed start `number`: 0 is `x`, the rest are scattered about it."""
     if number == 0:
         return x
     rng = np.random.default_rng([problem.options.seed, number])
@@ -151,13 +156,16 @@ def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
         yield moved
 
 
-def _one_start(walk: _Walk, number: int) -> Minimum | None:
-    """Run one start, and again from elsewhere where its end is doubtful; None if undefined."""
+def _one_start(walk: _Walk, x: Vector, number: int) -> Minimum | None:
+    """Run one start about `x`, and again where its end is doubtful; None if undefined."""
     walk.begin(number)
     limit = walk.problem.options.max_evaluations
-    minimum = _search(walk, scattered(walk.problem, number), WIDE, limit // 2)
-    if minimum is None:
-        return None
+    minimum = _search(walk, scattered(walk.problem, x, number), WIDE, limit // 2)
+    return None if minimum is None else _doubted(walk, minimum, limit)
+
+
+def _doubted(walk: _Walk, minimum: Minimum, limit: int) -> Minimum:
+    """Search again from elsewhere where an end is doubtful; return the better one."""
     for other in (revive, exchanged):
         moved = other(walk.problem, minimum)
         if moved is None or walk.count >= limit:
@@ -189,10 +197,10 @@ def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
     return _descend(walk, point, limit) if np.isfinite(point.value) else None
 
 
-def _descend(walk: _Walk, point: Point, limit: int) -> Minimum:
-    return minimise(
-        walk, point, tolerance=PROMISED_DECREASE, evaluations=lambda: walk.count, limit=limit
-    )
+def _descend(
+    walk: _Walk, point: Point, limit: int, tolerance: float = PROMISED_DECREASE
+) -> Minimum:
+    return minimise(walk, point, tolerance=tolerance, evaluations=lambda: walk.count, limit=limit)
 
 
 def revive(problem: Problem, minimum: Minimum) -> Vector | None:
@@ -202,22 +210,35 @@ def revive(problem: Problem, minimum: Minimum) -> Vector | None:
     there: it is believed only where the search from a moderate value ends no better. A search
     that did not converge is taken up again with all variances of effects moderate.
     """
-    packing = problem.packing
     x = minimum.point.x
-    boundary = set(at_boundary(problem, x))
-    is_doubtful = minimum.ending is not Ending.CONVERGED
-    moved = x.copy()
-    for block, part in zip(packing.blocks, packing.block_parts, strict=True):
-        if is_doubtful or boundary & set(packing.names[part]):
-            moved[part] = pack_factor(MODERATE * np.eye(len(block.parameters)))
-    initial = packing.initial()
-    for place in range(packing.sigma_part.start, x.size):
-        if packing.names[place] in boundary:
-            moved[place] = initial[place]
+    names = set(at_boundary(problem, x))
+    if minimum.ending is not Ending.CONVERGED:
+        for part in problem.packing.block_parts:
+            names |= set(problem.packing.names[part])
+    moved = with_moderate_variances(problem, x, names)
     return None if np.array_equal(moved, x) else moved
 
 
-def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | None:
+def with_moderate_variances(problem: Problem, x: Vector, names: Collection[str]) -> Vector:
+    """Return `x` with every block of Omega that holds one of `names` made moderate.
+
+    A residual coefficient of these names goes to its initial value.
+    """
+    packing = problem.packing
+    moved = x.copy()
+    for block, part in zip(packing.blocks, packing.block_parts, strict=True):
+        if set(names) & set(packing.names[part]):
+            moved[part] = pack_factor(MODERATE * np.eye(len(block.parameters)))
+    initial = packing.initial()
+    for place in range(packing.sigma_part.start, x.size):
+        if packing.names[place] in names:
+            moved[place] = initial[place]
+    return moved
+
+
+def maximise(
+    problem: Problem, progress: Progress | None = None, *, start: Vector | None = None
+) -> Estimate | None:
     """Search the population parameters of the smallest objective.
 
     Parameters
@@ -225,6 +246,8 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
     problem : Problem
     progress : callable, optional
         Told the start, the number of evaluations and the objective after each.
+    start : array (size,), optional
+        Packed parameters to begin with, instead of the model's initial values.
 
     Returns
     -------
@@ -233,11 +256,12 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
         keyboard the best point so far, with ``ending == "interrupted"``.
     """
     walk = _Walk(problem, progress)
+    x = problem.packing.initial() if start is None else start
     minima: list[Minimum] = []
     starts: list[Start] = []
     try:
         for number in range(problem.options.starts):
-            minimum = _one_start(walk, number)
+            minimum = _one_start(walk, x, number)
             if minimum is None:
                 starts.append(Start(np.inf, "undefined", walk.count))
                 continue
@@ -251,7 +275,48 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
     if not minima:
         return None
     best = min(minima, key=lambda m: m.point.value)
-    final = problem.evaluate(best.point.x, tolerance=TIGHT)
+    return _estimate(walk, best, tuple(starts))
+
+
+def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
+    """Search on from a point near an optimum, as that of a neighbouring model: no first steps.
+
+    A variance that has vanished there is moderate at the start, for descent cannot bring it back.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : array (size,)
+        Packed parameters.
+    eta : array (subjects, effects)
+        Modes near those at `x`.
+
+    Returns
+    -------
+    Estimate or None
+        None where the likelihood is not defined at `x`.
+    """
+    walk = _Walk(problem, None)
+    walk.modes = eta
+    limit = problem.options.max_evaluations
+    moved = with_moderate_variances(problem, x, at_boundary(problem, x))
+    if not np.array_equal(moved, x):
+        minimum = _search(walk, moved, MODERATE, limit)
+    else:
+        point = walk(x)
+        if not np.isfinite(point.value):
+            return None
+        minimum = _descend(walk, point, NEIGHBOUR_EVALUATIONS, PROMISED_TO_NEIGHBOUR)
+        if minimum.ending is Ending.CONVERGED:
+            minimum = _doubted(walk, minimum, limit)
+    if minimum is None:
+        return None
+    return _estimate(walk, minimum, (Start(minimum.point.value, minimum.ending, walk.count),))
+
+
+def _estimate(walk: _Walk, best: Minimum, starts: tuple[Start, ...]) -> Estimate:
+    """Evaluate the best point again with modes from zero."""
+    final = walk.problem.evaluate(best.point.x, tolerance=TIGHT)
     return Estimate(
         x=best.point.x,
         final=final,
@@ -259,7 +324,7 @@ def maximise(problem: Problem, progress: Progress | None = None) -> Estimate | N
         decrease=best.decrease,
         cold_gap=final.objective - best.point.value,
         evaluations=len(walk.trace),
-        starts=tuple(starts),
+        starts=starts,
         trace=walk.trace,
     )
 

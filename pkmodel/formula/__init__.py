@@ -1,7 +1,8 @@
 """Formulas of typical values: from text to a function of the thetas with its exact Jacobian.
 
 `parse_formula` reads the text, `bind` puts the covariates in, and the bound formula is evaluated as
-often as an estimator asks. Free text is never handed to the interpreter.
+often as an estimator asks. Free text is never handed to the interpreter. `blocks` holds the
+covariate relations that have a name.
 """
 
 from __future__ import annotations

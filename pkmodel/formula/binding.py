@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pkmodel.errors import ModelError, Problem
 from pkmodel.formula.dual import ONE, RULES, Dual, Values
 from pkmodel.formula.reading import Formula
-from pkmodel.formula.syntax import Call, Name, Node, Number
+from pkmodel.formula.tree import Call, Name, Node, Number
 from pkmodel.suggestion import suggest
 
 _Step = tuple[int, Callable[..., Dual], tuple[int, ...]]

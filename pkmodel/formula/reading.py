@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pkmodel.formula.syntax import Call, Name, Node, read_tree
+from pkmodel.formula.syntax import BlockUse, read_tree
+from pkmodel.formula.tree import Call, Name, Node
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Formula:
         All names used, thetas and covariates.
     smooth_names : frozenset of str
         Those used outside conditions; the derivative in any other is zero everywhere.
+    blocks : tuple of BlockUse
+        The covariate blocks that it uses; the tree has them written out.
     """
 
     text: str
@@ -33,6 +36,7 @@ class Formula:
     tree: Node = field(repr=False)
     names: frozenset[str]
     smooth_names: frozenset[str]
+    blocks: tuple[BlockUse, ...] = ()
 
 
 def parse_formula(text: str, place: str) -> Formula:
@@ -42,7 +46,8 @@ def parse_formula(text: str, place: str) -> Formula:
     ----------
     text : str
         Names, numbers, ``+ - * / **``, functions ``exp log log10 sqrt abs min max`` and
-        ``where(condition, a, b)`` with comparisons, ``and``, ``or``, ``not`` in the condition.
+        ``where(condition, a, b)`` with comparisons, ``and``, ``or``, ``not`` in the condition, and
+        the covariate blocks of `pkmodel.formula.blocks`.
     place : str
         Where it stands, for messages.
 
@@ -60,9 +65,29 @@ def parse_formula(text: str, place: str) -> Formula:
     >>> sorted(parse_formula("cl * (WT / 70)**0.75", "CL").names)
     ['WT', 'cl']
     """
-    tree = read_tree(text, place)
-    names = frozenset(_names(tree))
-    return Formula(text, place, tree, names, frozenset(_names(tree, conditions=False)))
+    tree, blocks = read_tree(text, place)
+    return formula_of(tree, text, place, blocks)
+
+
+def formula_of(
+    tree: Node, text: str, place: str = "", blocks: tuple[BlockUse, ...] = ()
+) -> Formula:
+    """Make a formula of a tree, or of a part of one.
+
+    Parameters
+    ----------
+    tree : Node
+    text, place : str
+        For messages.
+    blocks : tuple of BlockUse
+        The blocks written out in the tree.
+
+    Returns
+    -------
+    Formula
+    """
+    smooth = frozenset(_names(tree, conditions=False))
+    return Formula(text, place, tree, frozenset(_names(tree)), smooth, blocks)
 
 
 def _names(node: Node, conditions: bool = True) -> Iterator[str]:

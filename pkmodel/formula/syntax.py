@@ -9,14 +9,18 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from keyword import iskeyword
 from math import isfinite
 
 import numpy as np
 
 from pkmodel.errors import ModelError, Problem
-from pkmodel.formula.dual import CONDITIONS, RULES, Dual, Values
+from pkmodel.formula.blocks import BLOCKS, Block
+from pkmodel.formula.dual import RULES, Dual, Values
+from pkmodel.formula.tree import Call, Name, Node, Number, height
 from pkmodel.suggestion import suggest
 
 MAX_LENGTH = 2000
@@ -31,6 +35,7 @@ FUNCTIONS = {
     "min": (2, MAX_DEPTH),
     "max": (2, MAX_DEPTH),
     "where": (3, 3),
+    **{name: block.bounds for name, block in BLOCKS.items()},
 }
 """Least and largest number of arguments of each function."""
 
@@ -67,34 +72,22 @@ _REMEDIES = {
 _KNOWN = "+ - * / **, comparisons with and, or, not inside where(), " + ", ".join(FUNCTIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A constant."""
+@dataclass(frozen=True)
+class BlockUse:
+    """A block where it stands in a formula.
 
-    value: float
+    Attributes
+    ----------
+    block : Block
+    text : str
+        As written.
+    arguments : mapping of str to Node
+        What was put in, by the name of the argument.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A theta or a covariate."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A rule of `pkmodel.formula.dual` on its arguments."""
-
-    rule: str
-    arguments: tuple[Node, ...]
-
-    @property
-    def is_condition(self) -> bool:
-        """Tell whether the result is true or false."""
-        return self.rule in CONDITIONS
-
-
-Node = Number | Name | Call
+    block: Block
+    text: str
+    arguments: Mapping[str, Node] = field(hash=False)
 
 
 class _Fault(Exception):
@@ -105,7 +98,7 @@ class _Fault(Exception):
         self.column = column
 
 
-def read_tree(text: str, place: str) -> Node:
+def read_tree(text: str, place: str) -> tuple[Node, tuple[BlockUse, ...]]:
     """Read a formula.
 
     Parameters
@@ -117,7 +110,10 @@ def read_tree(text: str, place: str) -> Node:
 
     Returns
     -------
-    Node
+    tree : Node
+        With the blocks written out.
+    uses : tuple of BlockUse
+        The blocks, in the order in which they end.
 
     Raises
     ------
@@ -130,10 +126,12 @@ def read_tree(text: str, place: str) -> Node:
         message = f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read"
         raise ModelError(Problem(message, place))
     line = re.sub(r"[\t\r\n]", " ", text).strip()
+    reader = _Reader(line)
     try:
-        return _Reader(line).read()
+        tree = reader.read()
     except _Fault as fault:
         raise ModelError(Problem(_pointed(fault, line), place)) from None
+    return tree, tuple(reader.uses)
 
 
 def _pointed(fault: _Fault, line: str) -> str:
@@ -150,6 +148,7 @@ class _Reader:
 
     def __init__(self, line: str) -> None:
         self.line = line
+        self.uses: list[BlockUse] = []
 
     def read(self) -> Node:
         if not self.line:
@@ -175,7 +174,7 @@ class _Reader:
         raise _Fault(message, node.col_offset)
 
     def _any(self, node: ast.expr, depth: int) -> Node:
-        if depth == 0:
+        if depth <= 0:
             message = f"the formula is nested more than {MAX_DEPTH} deep; make it simpler"
             raise _Fault(message, node.col_offset)
         match node:
@@ -230,14 +229,32 @@ class _Reader:
         name = self._function(node)
         least, most = FUNCTIONS[name]
         if node.keywords or not least <= len(node.args) <= most:
-            wanted = f"{least}" if most == least else f"{least} or more"
-            plural = "argument" if wanted == "1" else "arguments"
-            message = f"{name}() takes {wanted} {plural}, separated by commas, and no keywords"
-            raise _Fault(message, node.col_offset)
+            raise _Fault(_wrong_count(name, least, most), node.col_offset)
+        if name in BLOCKS:
+            return self._block(BLOCKS[name], node, depth)
         if name == "where":
             condition = self._condition(node.args[0], depth)
             return Call("where", (condition, *self._numbers(node.args[1:], depth)))
         return self._apply_repeatedly(name, node, self._numbers(node.args, depth))
+
+    def _block(self, block: Block, node: ast.Call, depth: int) -> Node:
+        """Read a block as its text with the arguments put in."""
+        template = _template(block)
+        given = self._numbers(node.args, depth - height(template))
+        arguments: dict[str, Node] = {
+            a.name: Number(a.default) for a in block.arguments if a.default is not None
+        }
+        arguments |= {a.name: tree for a, tree in zip(block.arguments, given, strict=False)}
+        self.uses.append(BlockUse(block, self._source(node, block.name), arguments))
+        return self._filled(template, arguments, node)
+
+    def _filled(self, tree: Node, arguments: Mapping[str, Node], node: ast.Call) -> Node:
+        if isinstance(tree, Name):
+            return arguments[tree.name]
+        if isinstance(tree, Number):
+            return tree
+        parts = tuple(self._filled(part, arguments, node) for part in tree.arguments)
+        return self._apply(tree.rule, node, parts)
 
     def _function(self, node: ast.Call) -> str:
         if not isinstance(node.func, ast.Name):
@@ -291,6 +308,23 @@ class _Reader:
 
     def _source(self, node: ast.expr, default: str) -> str:
         return ast.get_source_segment(self.line, node) or default
+
+
+@cache
+def _template(block: Block) -> Node:
+    """Read the text of a block."""
+    return _Reader(block.text).read()
+
+
+def _wrong_count(name: str, least: int, most: int) -> str:
+    if name in BLOCKS:
+        count = f"{least}" if most == least else f"{least} or {most}"
+        which = f": {BLOCKS[name].signature}; "
+    else:
+        count = f"{least}" if most == least else f"{least} or more"
+        which = ", separated by commas, and "
+    plural = "argument" if count == "1" else "arguments"
+    return f"{name}() takes {count} {plural}{which}no keywords"
 
 
 def _parse(line: str) -> ast.expr:

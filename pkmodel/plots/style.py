@@ -1,39 +1,49 @@
-"""What all figures share: colours that colour-blind readers can tell apart, sizes, labels.
+"""What all figures share: colours that colour-blind readers can tell apart, sizes, labels, notes.
 
-The colours are those of Okabe and Ito (2008), in an order that stays apart in grey as well.
+The colours are those of Okabe and Ito (2008), in an order that stays apart in grey as well; markers
+and lines differ too, so that nothing rests on colour alone. Names from data are written as they
+are: a dollar sign in one begins no formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pkmodel.plots.wrapping import wrap
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6E6E6E"
 WIDTH, HEIGHT = 6.4, 4.2
+TITLE_SIZE, LABEL_SIZE, LEGEND_SIZE, NOTE_SIZE = 11, 10, 9, 8
+
+VIRTUAL = "Virtual subjects: simulated, not observed."
 
 _SETTINGS: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "font.size": 10,
+    "axes.titlesize": TITLE_SIZE,
+    "axes.labelsize": LABEL_SIZE,
+    "font.size": LABEL_SIZE,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": LEGEND_SIZE,
     "figure.dpi": 110,
     "savefig.dpi": 150,
     "svg.fonttype": "none",
 }
+_FOOTNOTE = "footnote"
+_HANDLE = 0.6
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,26 @@ class Plot:
         out = BytesIO()
         self.figure.savefig(out, format="png", bbox_inches="tight")
         return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one group, or one kind of number, is drawn."""
+
+    colour: str
+    marker: str
+
+
+def look(index: int) -> Look:
+    """Return the look of the group of this index; seven share neither colour nor marker.
+
+    Examples
+    --------
+    >>> look(0), look(7)
+    (Look(colour='#0072B2', marker='o'), Look(colour='#0072B2', marker='s'))
+    """
+    turn = index // len(COLOURS)
+    return Look(COLOURS[index % len(COLOURS)], MARKERS[(index + turn) % len(MARKERS)])
 
 
 @contextmanager
@@ -84,12 +114,61 @@ def label(name: str, unit: str) -> str:
     >>> label("clearance", "L/h/m2")
     'clearance (L/h/m²)'
     """
-    return f"{name} ({unit.replace('m2', 'm²')})" if unit else name
+    return f"{name} ({in_print(unit)})" if unit else name
 
 
-def mark_virtual(axes: Axes, note: str) -> None:
-    """Write on the plot that its data are virtual; nothing where `note` is empty."""
-    if note:
-        axes.text(
-            0.99, 0.01, note, transform=axes.transAxes, ha="right", va="bottom", color=GREY, size=8
-        )
+def in_print(unit: str) -> str:
+    """Write a unit as print has it.
+
+    Examples
+    --------
+    >>> in_print("pg/mL per ug/h/m2")
+    'pg/mL per µg/h/m²'
+    """
+    return re.sub(r"\bu(?=(g|L|mol|M)\b)", "µ", unit.replace("m2", "m²"))
+
+
+def footnote(figure: Figure, *notes: str) -> None:
+    """Write notes at the foot of a figure, each on a line of its own, clear of all panels.
+
+    Empty notes are passed over; those written before stay.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    width, height = figure.get_size_inches()
+    wrapped = [wrap(note, width - 0.1, NOTE_SIZE) for note in notes if note]
+    if not wrapped:
+        return
+    old = [text for text in figure.texts if text.get_gid() == _FOOTNOTE]
+    lines = "\n".join([*(text.get_text() for text in old), *wrapped])
+    for text in old:
+        text.remove()
+    strip = (1.3 * NOTE_SIZE * (lines.count("\n") + 1) + 8.0) / 72.0 / height
+    figure.text(
+        4.0 / 72.0 / width,
+        4.0 / 72.0 / height,
+        lines,
+        size=NOTE_SIZE,
+        color=GREY,
+        va="bottom",
+        linespacing=1.25,
+        parse_math=False,
+        gid=_FOOTNOTE,
+    )
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
+    """Put the legend above the panels, where it covers nothing; nothing where it has no entry."""
+    if not handles:
+        return
+    room = figure.get_figwidth() / columns - _HANDLE
+    for handle in handles:
+        handle.set_label(wrap(str(handle.get_label()), room, LEGEND_SIZE))
+    legend = figure.legend(
+        handles=list(handles), loc="outside upper left", ncols=columns, borderpad=0.1
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

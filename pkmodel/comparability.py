@@ -1,0 +1,261 @@
+"""Are exposure and clearance comparable between groups? All that answers it, of one fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pkmodel.contrast.comparison import given_comparison
+from pkmodel.contrast.group_shrinkage import group_shrinkage
+from pkmodel.contrast.in_model import in_model_contrasts
+from pkmodel.contrast.individual import individual_contrasts, noncompartmental_contrasts
+from pkmodel.contrast.margin import DEFAULT_MARGIN
+from pkmodel.contrast.record import Contrast
+from pkmodel.errors import ModelError
+from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.exposure.metric import METRICS
+from pkmodel.exposure.noncompartmental import noncompartmental_table, sample_table
+from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
+from pkmodel.exposure.summary import group_summary
+from pkmodel.grouping import Groups, Subjects
+from pkmodel.problem import Problem
+from pkmodel.published import published_beside
+
+_UNTABULATED = frozenset(
+    {
+        "margin",
+        "interval",
+        "likelihood_ratio",
+        "likelihood_ratio_all",
+        "others",
+        "share",
+        "warnings",
+    }
+)
+
+LEVEL = 0.90
+
+
+@dataclass(frozen=True)
+class Comparability:
+    """Exposure by group, the contrasts with the reference group, and what was published.
+
+    Attributes
+    ----------
+    groups : Groups
+    reference : str
+    margin : (float, float)
+    level : float
+        Asked for; each contrast says its own.
+    multiplicity : str
+    summary : DataFrame
+        A row per group, metric and kind; see `group_summary`.
+    contrasts : tuple of Contrast
+    noncompartmental : DataFrame
+        A row per subject.
+    samples : DataFrame
+        A row per observation: what the non-compartmental analysis did with it.
+    both : DataFrame
+        A row per subject and metric: by the model, non-compartmental, and the difference.
+    rule : str
+        How plateau samples were chosen.
+    published : DataFrame
+        Rows of published summaries of groups of these names; may be empty.
+    units : dict of str to str
+        By metric.
+    bsa_source : str
+    is_virtual : bool
+    """
+
+    groups: Groups
+    reference: str
+    margin: tuple[float, float]
+    level: float
+    multiplicity: str
+    summary: pd.DataFrame
+    contrasts: tuple[Contrast, ...]
+    noncompartmental: pd.DataFrame
+    samples: pd.DataFrame
+    both: pd.DataFrame
+    rule: str
+    published: pd.DataFrame
+    units: Mapping[str, str]
+    bsa_source: str
+    is_virtual: bool
+
+    def table(self) -> pd.DataFrame:
+        """Tabulate the contrasts, a row each.
+
+        Returns
+        -------
+        DataFrame
+            metric, group, reference, kind, adjustment, ratio, lower, upper, level, verdict,
+            p_value, p_holm, n, n_reference, warnings (joined).
+        """
+        names = [f.name for f in fields(Contrast) if f.name not in _UNTABULATED]
+        rows = [
+            {name: getattr(c, name) for name in names} | {"warnings": "; ".join(c.warnings)}
+            for c in self.contrasts
+        ]
+        return pd.DataFrame(rows, columns=[*names, "warnings"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the comparison was asked, for programs and the report."""
+        return {
+            "title": self.groups.title,
+            "names": list(self.groups.names),
+            "source": self.groups.source,
+            "reference": self.reference,
+            "margin": list(self.margin),
+            "level": self.level,
+            "multiplicity": self.multiplicity,
+            "rule": self.rule,
+            "units": dict(self.units),
+            "bsa_source": self.bsa_source or None,
+            "virtual": self.is_virtual,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write groups.csv, contrasts.json, comparison.json and the non-compartmental tables."""
+        self.summary.to_csv(folder / "groups.csv", index=False)
+        _write_json(folder / "contrasts.json", [c.to_dict() for c in self.contrasts])
+        _write_json(folder / "comparison.json", self.to_dict())
+        self.noncompartmental.to_csv(folder / "noncompartmental.csv", index=False)
+        self.samples.to_csv(folder / "samples.csv", index=False)
+        self.published.to_csv(folder / "published.csv", index=False)
+
+
+def _write_json(path: Path, document: object) -> None:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def compare_groups(
+    problem: Problem,
+    estimate: Estimate,
+    subjects: Subjects,
+    groups: Groups,
+    exposure: pd.DataFrame,
+    *,
+    reference: str | None = None,
+    margin: Sequence[float] | None = None,
+    level: float = LEVEL,
+    multiplicity: str = "none",
+    rule: PlateauRule = DEFAULT_RULE,
+) -> Comparability:
+    """Compare groups of subjects.
+
+    Parameters
+    ----------
+    problem : Problem
+    estimate : Estimate
+    subjects : Subjects
+    groups : Groups
+    exposure : DataFrame
+        Model-based, a row per subject.
+    reference : str, optional
+        Group that the others are compared with; that of `groups`, else the last one with
+        subjects.
+    margin : (low, high), optional
+        Ratios that count as equivalent; those of `groups`, else 0.8 to 1.25.
+    level : float
+    multiplicity : str
+    rule : PlateauRule
+        Of the non-compartmental analysis.
+
+    Returns
+    -------
+    Comparability
+
+    Raises
+    ------
+    ModelError, DataError
+        What is asked cannot be answered with these groups.
+    """
+    asked = given_comparison(
+        groups.names,
+        groups.code,
+        reference=reference or groups.reference or _last(groups),
+        margin=margin or groups.margin or DEFAULT_MARGIN,
+        level=level,
+        multiplicity=multiplicity,
+    )
+    structure, dataset = problem.structure, problem.dataset
+    plain = noncompartmental_table(
+        dataset, rule, bsa=subjects.bsa, weight=subjects.weight, structure=structure
+    )
+    units = {
+        name: metric.unit(dataset.units, subjects.bsa is not None)
+        for name, metric in METRICS.items()
+    }
+    return Comparability(
+        groups=groups,
+        reference=asked.names[asked.reference],
+        margin=asked.margin.pair,
+        level=level,
+        multiplicity=multiplicity,
+        summary=pd.concat(
+            [
+                group_summary(exposure, groups, "individual"),
+                group_summary(plain, groups, "noncompartmental"),
+            ],
+            ignore_index=True,
+        ),
+        contrasts=(
+            *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
+            *noncompartmental_contrasts(plain, asked),
+            *in_model_contrasts(problem, estimate, exposure, asked),
+        ),
+        noncompartmental=plain,
+        samples=sample_table(dataset, rule, structure=structure),
+        both=side_by_side(exposure, plain),
+        rule=str(rule),
+        published=published_beside(groups.published, groups.names, units),
+        units={name: unit for name, unit in units.items() if name in exposure},
+        bsa_source=subjects.bsa_source,
+        is_virtual=subjects.is_virtual,
+    )
+
+
+def _last(groups: Groups) -> str:
+    present = [name for k, name in enumerate(groups.names) if (groups.code == k).any()]
+    if not present:
+        raise ModelError("no subject is in any group")
+    return present[-1]
+
+
+def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
+    """Put each subject's exposure by the model beside that without a model.
+
+    Parameters
+    ----------
+    exposure, plain : DataFrame
+        A row per subject, in the same order.
+
+    Returns
+    -------
+    DataFrame
+        ID, METRIC, MODEL, NONCOMPARTMENTAL, DIFFERENCE (percent of the non-compartmental value).
+    """
+    parts = []
+    for name in METRICS:
+        if name in exposure and name in plain:
+            own, other = exposure[name].to_numpy(float), plain[name].to_numpy(float)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "ID": exposure["ID"],
+                        "METRIC": name,
+                        "MODEL": own,
+                        "NONCOMPARTMENTAL": other,
+                        "DIFFERENCE": 100.0 * (own / other - 1.0),
+                    }
+                )
+            )
+    columns = ["ID", "METRIC", "MODEL", "NONCOMPARTMENTAL", "DIFFERENCE"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -1,0 +1,257 @@
+"""The text of a comparison of groups: exposure as papers print it, then ratios and verdicts.
+
+Formats only; every number comes from the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pkmodel.comparability import Comparability
+from pkmodel.contrast.record import Contrast
+from pkmodel.contrast.summaries import SummaryComparison
+from pkmodel.exposure.metric import METRICS
+
+KINDS = {
+    "individual": "by the model",
+    "noncompartmental": "without a model",
+    "model": "inside the model",
+}
+MARKS = {"equivalent": "green", "not equivalent": "bold red", "inconclusive": "yellow"}
+HEADLINE = ("CSS", "CL_BSA")
+"""Metrics that are printed; all of them are in the files."""
+
+
+def comparability_summary(found: Comparability) -> RenderableType:
+    """Return the comparison, ready for a rich console."""
+    metrics = _printed(found)
+    blocks: list[RenderableType] = [_header(found)]
+    blocks += [_exposure(found, metric) for metric in metrics]
+    blocks.append(_ratios(found, metrics))
+    shares = _shares(found, metrics)
+    if shares:
+        blocks.append(Group(Text(_band_title(found), style="bold"), *(Text(t) for t in shares)))
+    notes = _notes(found, metrics)
+    if notes:
+        lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in notes]
+        blocks.append(Group(Text("notes", style="bold yellow"), *lines))
+    spaced = [part for block in blocks for part in (block, Text(""))]
+    return Group(*spaced[:-1])
+
+
+def _printed(found: Comparability) -> list[str]:
+    """Return the headline metrics that the data allow, else clearance and volume."""
+    known = list(dict.fromkeys(found.summary["metric"]))
+    return [name for name in HEADLINE if name in known] or [n for n in ("CL", "V") if n in known]
+
+
+def _header(found: Comparability) -> RenderableType:
+    counts = ", ".join(
+        f"{name} {int((found.groups.code == k).sum())}" for k, name in enumerate(found.groups.names)
+    )
+    lines = [Text(f"Exposure by {found.groups.title}", style="bold")]
+    if found.is_virtual:
+        lines.append(Text("VIRTUAL: simulated subjects, none of a patient", style="bold magenta"))
+    lines.append(Text(f"subjects: {counts}"))
+    lines.append(Text(found.groups.source, style="dim"))
+    if found.bsa_source:
+        lines.append(Text(f"body surface: {found.bsa_source}", style="dim"))
+    lines.append(Text(f"plateau samples: {found.rule}", style="dim"))
+    return Group(*lines)
+
+
+def _table(header: Iterable[str], left: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for k, name in enumerate(header):
+        table.add_column(name, justify="left" if k < left else "right", overflow="fold")
+    return table
+
+
+def _exposure(found: Comparability, metric: str) -> RenderableType:
+    unit = found.units.get(metric, "")
+    title = f"{METRICS[metric].title}{f' ({unit})' if unit else ''}"
+    header = ("group", "", "n", "mean ± SD", "median (range)", "geo. mean (CV)", "5th-95th")
+    table = _table(header, left=2)
+    rows = found.summary[(found.summary["metric"] == metric) & _has_values(found)]
+    for name in found.groups.names:
+        of_group = rows[rows["group"] == name]
+        for k, row in enumerate(of_group.to_dict("records")):
+            table.add_row(name if k == 0 else "", KINDS[str(row["kind"])], *_cells(row))
+        for row in _published(found, name, metric):
+            table.add_row("", Text(f"published: {row['source']}", style="cyan"), *_cells(row))
+    return Group(Text(title, style="bold"), table)
+
+
+def _has_values(found: Comparability) -> pd.Series[Any]:
+    """Tell which rows are of a metric and kind of which some subject has a value."""
+    counts = found.summary.groupby(["metric", "kind"])["n"].transform("sum")
+    return counts > 0
+
+
+def _published(found: Comparability, group: str, metric: str) -> list[dict[Any, Any]]:
+    table = found.published
+    return table[(table["group"] == group) & (table["metric"] == metric)].to_dict("records")
+
+
+def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Format one summary; what is not known is left empty."""
+
+    def number(name: str) -> str:
+        value = row.get(name)
+        return "" if value is None or pd.isna(value) else short(float(value))
+
+    count = row.get("n")
+    n = "" if count is None or pd.isna(count) else f"{int(count)}"
+    cv = number("geometric_cv")
+    return (
+        n,
+        _joined(number("mean"), " ± ", number("sd")),
+        _joined(number("median"), " (", _joined(number("min"), "-", number("max")), ")"),
+        _joined(number("geometric_mean"), " (", f"{cv} %" if cv else "", ")"),
+        _joined(number("p05"), "-", number("p95")),
+    )
+
+
+def _joined(first: str, between: str, second: str, end: str = "") -> str:
+    return f"{first}{between}{second}{end}" if first and second else first
+
+
+def short(value: float) -> str:
+    """Write a number with three significant digits, and no exponent where none is needed.
+
+    Examples
+    --------
+    >>> short(706.2), short(0.8852), short(1234.5), short(0.0)
+    ('706', '0.885', '1234', '0')
+    """
+    if value == 0.0 or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+    return text.rstrip(".")
+
+
+def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
+    low, high = found.margin
+    title = f"Ratio to {found.reference}, margin {low:g} to {high:g}"
+    header = ("metric", "group", "", "adjusted for", "ratio", "interval", "verdict")
+    table = _table(header, left=4)
+    empty, order = _without_values(found), list(METRICS)
+    shown = sorted(
+        (c for c in found.contrasts if _is_shown(c, metrics) and (c.metric, c.kind) not in empty),
+        key=lambda c: (order.index(c.metric), found.groups.names.index(c.group)),
+    )
+    before: tuple[str, str] = ("", "")
+    for c in shown:
+        here = (c.metric, c.group)
+        names = tuple(new if here != before else "" for new in here)
+        before = here
+        table.add_row(
+            *names,
+            KINDS.get(c.kind, c.kind),
+            c.adjustment,
+            short(c.ratio) if c.ratio == c.ratio else "unknown",
+            _interval(c),
+            Text(c.verdict, style=MARKS[c.verdict]),
+        )
+    return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
+
+
+def _band_title(found: Comparability) -> str:
+    return f"Share inside the 5th to 95th percentiles of {found.reference}, exact 90 % interval"
+
+
+def _shares(found: Comparability, metrics: list[str]) -> list[str]:
+    """Say for each printed metric how much of each group lies in the reference's central range."""
+    lines = []
+    for metric, kind in ((m, k) for m in metrics for k in ("individual", "noncompartmental")):
+        parts = [
+            f"{c.group} {c.share.inside} of {c.share.n} "
+            f"({100 * c.share.lower:.0f}-{100 * c.share.upper:.0f} %)"
+            for c in found.contrasts
+            if (c.metric, c.kind) == (metric, kind) and c.share is not None and c.share.n
+        ]
+        if parts:
+            lines.append(f"{metric}, {KINDS[kind]}: {'; '.join(parts)}")
+    return lines
+
+
+def summary_comparison(found: SummaryComparison) -> RenderableType:
+    """Return a comparison of published groups, ready for a rich console."""
+    header = ("metric", "group", "n", "mean ± SD", "geo. mean", "log-SD", "ratio", "interval")
+    table = _table((*header, "verdict"), left=2)
+    ratios = {(c.metric, c.group): c for c in found.contrasts}
+    for row in found.table.to_dict("records"):
+        c = ratios.get((row["metric"], row["group"]))
+        table.add_row(
+            f"{row['metric']}{f' ({row["unit"]})' if row['unit'] else ''}",
+            row["group"],
+            f"{int(row['n'])}",
+            f"{short(row['mean'])} ± {short(row['sd'])}",
+            short(row["geometric_mean"]),
+            f"{row['log_sd']:.3f}",
+            *(("", "", "") if c is None else (short(c.ratio), _interval(c), c.verdict)),
+        )
+    low, high = found.contrasts[0].margin
+    title = f"Published groups, ratio to {found.contrasts[0].reference}, margin {low:g} to {high:g}"
+    level = f"{100 * found.contrasts[0].level:.4g} % intervals"
+    notes = [*found.notes, *(text for c in found.contrasts for text in c.warnings)]
+    lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in dict.fromkeys(notes)]
+    return Group(Text(title, style="bold"), table, Text(level, style="dim"), Text(""), *lines)
+
+
+def _is_shown(c: Contrast, metrics: list[str]) -> bool:
+    """Tell whether a contrast is printed: of a headline metric, or adjusted by the model itself."""
+    is_of_the_formula = c.kind == "model" and c.metric == "CL" and c.adjustment != "none"
+    return c.metric in metrics or is_of_the_formula
+
+
+def _interval(c: Contrast) -> str:
+    ends = [short(end) if end == end else "?" for end in (c.lower, c.upper)]
+    return f"{ends[0]} to {ends[1]}"
+
+
+def _multiplicity(found: Comparability, shown: list[Contrast]) -> str:
+    comparisons = len(found.groups.names) - 1
+    level = f"{100 * shown[0].level:.4g} % intervals" if shown else ""
+    if found.multiplicity == "bonferroni":
+        together = f"{100 * found.level:.4g} % for {comparisons} comparisons"
+        return f"{level}, together {together} (Bonferroni)"
+    if comparisons < 2:
+        return level
+    return (
+        f"{level}, each for itself: that all {comparisons} groups are equivalent needs no "
+        "correction (intersection-union); to pick out single ones read p_holm in contrasts.json"
+    )
+
+
+def _without_values(found: Comparability) -> set[tuple[str, str]]:
+    """Metrics and kinds of which no subject has a value."""
+    rows = found.summary[~_has_values(found)]
+    return {
+        (str(metric), str(kind)) for metric, kind in zip(rows["metric"], rows["kind"], strict=True)
+    }
+
+
+def _notes(found: Comparability, metrics: list[str]) -> list[str]:
+    """Return each warning of the printed contrasts once, and what could not be computed at all."""
+    empty = _without_values(found)
+    texts = [
+        f"{metric}, {KINDS[kind]}: no subject has a value; noncompartmental.csv and samples.csv "
+        "say why"
+        for metric, kind in sorted(empty)
+        if metric in metrics
+    ]
+    texts += [
+        text
+        for c in found.contrasts
+        if c.metric in metrics and (c.metric, c.kind) not in empty
+        for text in c.warnings
+    ]
+    return list(dict.fromkeys(texts))

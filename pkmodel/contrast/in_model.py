@@ -1,0 +1,222 @@
+"""Ratios between groups estimated inside the model, so that shrinkage cannot fake equality.
+
+Ratios of individual estimates are drawn towards each other where each subject's own data say
+little. A ratio that is itself a parameter of the model is not: its interval, by profile
+likelihood, widens instead. Between subjects the model has one variance for all groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pkmodel.contrast.comparison import Comparison
+from pkmodel.contrast.effect import Effect, read_effect, test_of_all
+from pkmodel.contrast.group_effects import GroupEffects, fit_groups
+from pkmodel.contrast.left_out import left_out
+from pkmodel.contrast.profile import BetterFound
+from pkmodel.contrast.question import Question, questions
+from pkmodel.contrast.record import Contrast
+from pkmodel.contrast.verdict import verdicts
+from pkmodel.contrast.welch import with_holm
+from pkmodel.errors import FitError, ModelError
+from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.exposure.metric import METRICS
+from pkmodel.problem import Problem
+
+MOST_STARTS = 4
+"""Times that a free fit is made, where a refit finds a better point than it."""
+
+UNKNOWN = Effect(float("nan"), float("nan"), float("nan"), float("nan"), None, ())
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The user's fit, what is compared, and how deviances are read."""
+
+    problem: Problem
+    estimate: Estimate
+    table: pd.DataFrame
+    comparison: Comparison
+    threshold: str
+
+
+def in_model_contrasts(
+    problem: Problem,
+    estimate: Estimate,
+    table: pd.DataFrame,
+    comparison: Comparison,
+    threshold: str = "t",
+    metrics: Iterable[str] = METRICS,
+) -> list[Contrast]:
+    """Estimate the ratios of metrics inside the model.
+
+    Parameters
+    ----------
+    problem : Problem
+        The user's model and data.
+    estimate : Estimate
+        Of it.
+    table : DataFrame
+        Model-based exposure, a row per subject in the order of the data: ID, CL, V and metrics.
+    comparison : Comparison
+    threshold : str
+        ``"t"``: exact where every subject tells its own parameter; ``"chi-square"``.
+    metrics : iterable of str
+        Those that the table has are asked for.
+
+    Returns
+    -------
+    list of Contrast
+        Of kind ``"model"``, a row per metric, adjustment and group beside the reference.
+    """
+    case = _Case(problem, estimate, table, comparison, threshold)
+    asked = questions(problem, estimate.x, table, metrics)
+    answers: dict[int, list[Contrast]] = {}
+    for number, question in enumerate(asked):
+        if number not in answers:
+            same = [k for k in range(number, len(asked)) if asked[k].asks_the_same(question)]
+            rows = _answers(case, [asked[k] for k in same])
+            answers |= dict(zip(same, rows, strict=True))
+    return [row for number in range(len(asked)) for row in answers[number]]
+
+
+def _answers(case: _Case, asked: Sequence[Question]) -> list[list[Contrast]]:
+    """Answer questions that one group model answers."""
+    question, comparison = asked[0], case.comparison
+    has_mode = np.isfinite(case.table["CL"].to_numpy(float))
+    has_size = has_mode if question.size is None else np.isfinite(question.size)
+    kept = (comparison.code >= 0) & has_mode & has_size
+    counts = np.bincount(comparison.code[kept], minlength=len(comparison.names))
+    others = [k for k in comparison.others if counts[k]]
+    effects: GroupEffects | None = None
+    reason = ""
+    if not counts[comparison.reference] or not others:
+        reason = "no subjects to compare"
+    else:
+        try:
+            effects = fit_groups(
+                case.problem, case.estimate, question, comparison, kept, case.threshold
+            )
+        except (FitError, ModelError) as error:
+            reason = str(error)
+    for _ in range(MOST_STARTS):
+        try:
+            return [_rows(case, q, kept, counts, effects, reason) for q in asked]
+        except BetterFound as better:
+            assert effects is not None
+            effects = effects.started_anew(better)
+    reason = f"the free fit was not the best one in {MOST_STARTS} attempts"
+    return [_rows(case, q, kept, counts, None, reason) for q in asked]
+
+
+def _rows(
+    case: _Case,
+    question: Question,
+    kept: NDArray[np.bool_],
+    counts: NDArray[np.int64],
+    effects: GroupEffects | None,
+    reason: str,
+) -> list[Contrast]:
+    """Make the rows of one question; without effects they say why there are none."""
+    comparison = case.comparison
+    warnings = _general_warnings(case, question, kept)
+    if reason:
+        warnings += (f"no ratio of {question.metric}: {reason}",)
+    rows = []
+    for k in comparison.others:
+        effect, more = UNKNOWN, effects.warnings if effects is not None else ()
+        if effects is not None and counts[k]:
+            effect = _seen_by_metric(effects, question, k, comparison)
+            more += effect.warnings
+        elif not counts[k]:
+            more += (f"no subject of {comparison.names[k]} has a value of {question.metric}",)
+        rows.append(_row(question, comparison, effects, k, counts, effect, (*warnings, *more)))
+    if effects is None:
+        return rows
+    together, failure = test_of_all(effects)
+    return [
+        replace(
+            row,
+            likelihood_ratio_all=together,
+            warnings=(*row.warnings, *((failure,) if failure else ())),
+        )
+        for row in with_holm(rows)
+    ]
+
+
+def _seen_by_metric(
+    effects: GroupEffects, question: Question, group: int, comparison: Comparison
+) -> Effect:
+    """Read the ratio of the metric, which is that of the target or its inverse."""
+    logs = np.log(comparison.margin.pair)
+    low, high = sorted(question.sign * logs)
+    effect = read_effect(effects, group, (float(low), float(high)), comparison.level)
+    if question.sign == 1:
+        return effect
+    return replace(effect, estimate=-effect.estimate, lower=-effect.upper, upper=-effect.lower)
+
+
+def _row(
+    question: Question,
+    comparison: Comparison,
+    effects: GroupEffects | None,
+    group: int,
+    counts: NDArray[np.int64],
+    effect: Effect,
+    warnings: tuple[str, ...],
+) -> Contrast:
+    ratio, lower, upper = np.exp([effect.estimate, effect.lower, effect.upper])
+    is_known = np.isfinite(lower) or np.isfinite(upper)
+    return Contrast(
+        metric=question.metric,
+        group=comparison.names[group],
+        reference=comparison.names[comparison.reference],
+        kind="model",
+        adjustment=question.adjustment,
+        ratio=float(ratio),
+        lower=float(lower),
+        upper=float(upper),
+        level=comparison.level,
+        margin=comparison.margin.pair,
+        verdict=str(verdicts(lower, upper, comparison.margin)),
+        p_value=effect.p_value,
+        p_holm=float("nan"),
+        interval=f"profile likelihood, {effects.threshold.text}" if effects and is_known else "",
+        n=int(counts[group]),
+        n_reference=int(counts[comparison.reference]),
+        likelihood_ratio=effect.likelihood_ratio,
+        others=effects.others if effects else "",
+        warnings=warnings,
+    )
+
+
+def _general_warnings(case: _Case, question: Question, kept: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Say who is left out, and where the ratio is not one of geometric means."""
+    has_mode = np.isfinite(case.table["CL"].to_numpy(float))
+    is_grouped = case.comparison.code >= 0
+    metric, model = question.metric, case.problem.model
+    warnings: tuple[str, ...] = (
+        *left_out(case.table, is_grouped & ~has_mode, "no mode found", metric),
+        *left_out(case.table, is_grouped & has_mode & ~kept, "no value", metric),
+        *left_out(case.table, ~is_grouped, "in no group", metric),
+    )
+    concerned = ("CL", "V") if question.with_clearance else (question.target,)
+    for parameter in concerned:
+        distribution = model.distribution.get(parameter, "lognormal")
+        if distribution != "lognormal":
+            warnings += (
+                f"{parameter} is {distribution} between subjects: the ratio is one of typical "
+                "values, not of geometric means",
+            )
+    carried = {p for block in model.omega for p in block.parameters}
+    if carried.isdisjoint(concerned):
+        warnings += (
+            f"{question.target} has no random effect: the interval does not allow for differences "
+            "between subjects",
+        )
+    return warnings
