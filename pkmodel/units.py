@@ -317,7 +317,7 @@ def read_dose_rate(text: str, units: Units) -> DoseRate:
     Examples
     --------
     >>> units = read_units({"time": "h", "amount": "ng", "concentration": "pg/mL"})
-    >>> read_dose_rate("ug/m2/day", units).factor * 15.0
+    >>> round(read_dose_rate("ug/m2/day", units).factor * 15.0, 9)
     625.0
     """
     parts = _DOSE_RATE.fullmatch(text.strip())

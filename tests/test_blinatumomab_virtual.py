@@ -130,9 +130,9 @@ def test_the_shipped_infants_agree_with_the_published_within_sampling_error(coho
 
 
 def test_30_per_group_have_the_chance_that_the_readme_says(trial):
-    curve = plan_trial(trial, 0.7, trials=1000).curve.set_index("n")
-    # three standard errors of 1000 trials
-    assert abs(curve.loc[30, "chance"] - 0.75) < 3 * np.sqrt(0.75 * 0.25 / 1000)
+    curve = plan_trial(trial, 0.7, trials=400).curve.set_index("n")
+    # three standard errors of 400 trials
+    assert abs(curve.loc[30, "chance"] - 0.75) < 3 * np.sqrt(0.75 * 0.25 / 400)
     assert "three times in four" in " ".join((FOLDER / "README.md").read_text().split())
 
 

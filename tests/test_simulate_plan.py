@@ -93,8 +93,8 @@ def test_all_groups_must_be_equivalent(tmp_path):
     changes = ONE_SAMPLE | {"[regimens.all]": third + "[regimens.all]"}
     plan = plan_trial(trial_of(tmp_path, changes), 0.6, trials=300)
     curve = plan.curve
-    assert list(curve.columns) == ["n", "chance", "se", "infants", "children"]
-    singles = curve[["infants", "children"]]
+    singles = curve[["chance of infants", "chance of children"]]
+    assert list(curve.columns) == ["n", "chance", "se", *singles.columns]
     assert (curve["chance"] <= singles.min(axis=1)).all()
     assert (curve["chance"] >= singles.sum(axis=1) - 1 - 1e-12).all()
     assert plan.trial.goal.reference == "adolescents"
@@ -169,6 +169,13 @@ def test_the_same_seed_gives_the_same_plan_and_the_margin_replaces_that_of_the_t
     wide = plan_trial(trial, trials=200, margin=Margin(0.5, 2.0))
     assert wide.trial.goal.margin == Margin(0.5, 2.0)
     assert wide.n < one.n
+
+
+def test_a_trial_without_plateau_samples_is_refused(tmp_path):
+    trial = trial_of(tmp_path, {"[48, 96, 144]": "[5, 9]"})
+    with pytest.raises(FitError, match="nobody of infants has a sample on the plateau") as error:
+        plan_trial(trial, trials=100)
+    assert "give a shorter time under [plan] settle" in str(error.value)
 
 
 def test_what_makes_no_plan_is_refused(tmp_path):

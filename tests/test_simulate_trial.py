@@ -123,6 +123,21 @@ def test_an_interruption_is_seen_in_the_next_sample(tmp_path):
     np.testing.assert_allclose(later, before, rtol=3e-5)
 
 
+def test_a_sample_at_a_change_of_bags_is_drawn_before_the_flush(tmp_path):
+    flush = {"days = 7": "days = 7\nbags = { hours = [48] }\nflush = { hours = 1, chance = 1 }"}
+    whole, flushed = (
+        simulate_trial(trial_of(tmp_path, EXACT | changes)).table for changes in ({}, flush)
+    )
+    before, at_change, later = (
+        table.loc[(table["EVID"] == 0) & (table["TIME"] == time), "DV"].to_numpy()
+        for table, time in ((whole, 48), (flushed, 48), (flushed, 144))
+    )
+    np.testing.assert_allclose(at_change, before, rtol=2e-5)
+    np.testing.assert_allclose(later, before, rtol=3e-5)
+    boluses = flushed[(flushed["EVID"] == 1) & (flushed["RATE"] == 0)]
+    assert boluses["TIME"].tolist() == [48, 96, 144] * 40
+
+
 @pytest.mark.parametrize(
     ("units", "factor"),
     [

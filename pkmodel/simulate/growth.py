@@ -80,7 +80,7 @@ def median(curves: Mapping[int, Curve], age: Vector, sex: NDArray[np.int64]) -> 
     --------
     >>> age, sex = np.array([1.0, 10.0]), np.array([MALE, FEMALE])
     >>> median(WEIGHT, age, sex).round(1).tolist(), median(HEIGHT, age, sex).round().tolist()
-    ([9.8, 32.9], [76.0, 138.0])
+    ([9.8, 32.8], [76.0, 138.0])
     """
     return np.where(sex == MALE, curves[MALE].at(age), curves[FEMALE].at(age))
 

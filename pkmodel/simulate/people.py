@@ -83,7 +83,7 @@ def draw_people(
     Examples
     --------
     >>> people = draw_people(np.random.default_rng(1), 1000, 0.0, 1.0)
-    >>> 0.3 < np.median(people.bsa) < 0.4
+    >>> 0.3 < float(np.median(people.bsa)) < 0.4
     True
     """
     ticks = np.ceil(np.array([low, high]) * AGES_PER_YEAR).astype(int)

@@ -54,7 +54,7 @@ class TrialPlan:
         Simulated at every n.
     curve : DataFrame
         A row per n: n, chance (that all groups are equivalent to the reference), se (its Monte
-        Carlo standard error), and the chance of each group by its name.
+        Carlo standard error), and ``chance of <group>`` for each single group.
     n : int or None
         The smallest n per group from which on the chance is reached; None if it is not up to the
         largest n of the curve.
@@ -113,7 +113,8 @@ def plan_trial(
     Raises
     ------
     FitError
-        There is one group only, or what is asked makes no sense.
+        There is one group only, nobody has a sample on the plateau, or what is asked makes no
+        sense.
     """
     seed = trial.seed if seed is None else seed
     if margin is not None:
@@ -153,6 +154,11 @@ def plan_trial(
     )
 
 
+def chance_of(group: str) -> str:
+    """Name the column that holds the chance of a single group."""
+    return f"chance of {group}"
+
+
 def _check(trial: Trial, power: float, trials: int) -> None:
     problems = []
     if len(trial.groups) < 2:
@@ -173,7 +179,15 @@ def _simulate(trial: Trial, index: int, trials: int, low: int, high: int, seed: 
     for begin in range(0, count, AT_ONCE):
         group = simulate_group(trial, index, min(AT_ONCE, count - begin), rng)
         parts.append(np.log(plateau_metric(group, trial.goal.metric, trial.goal.rule)))
-    return np.concatenate(parts).reshape(trials, high - low)
+    values = np.concatenate(parts)
+    if np.isnan(values).all():
+        name = trial.groups[index].name
+        raise FitError(
+            f"nobody of {name} has a sample on the plateau ({trial.goal.rule}); sample later, or "
+            "give a shorter time under [plan] settle",
+            str(trial.path or ""),
+        )
+    return values.reshape(trials, high - low)
 
 
 def _curve(trial: Trial, logs: Sequence[Vector]) -> pd.DataFrame:
@@ -189,7 +203,7 @@ def _curve(trial: Trial, logs: Sequence[Vector]) -> pd.DataFrame:
         "n": np.arange(1, most + 1),
         "chance": chance,
         "se": np.sqrt(chance * (1.0 - chance) / trials),
-        **{name: found.mean(axis=0) for name, found in inside.items()},
+        **{chance_of(name): found.mean(axis=0) for name, found in inside.items()},
     }
     return pd.DataFrame(table).iloc[FEWEST - 1 :].reset_index(drop=True)
 
@@ -202,7 +216,7 @@ def _is_inside(own: LogMoments, reference: LogMoments, margin: Margin) -> Bools:
 def _nested_moments(values: Vector) -> LogMoments:
     """Moments of the first 1, 2, ... subjects of every trial; those without a value left out."""
     known = ~np.isnan(values)
-    centre = np.nanmean(values) if known.any() else 0.0
+    centre = np.nanmean(values)
     away = np.where(known, values - centre, 0.0)
     n = np.cumsum(known, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -213,13 +227,11 @@ def _nested_moments(values: Vector) -> LogMoments:
 
 def _ratios(trial: Trial, logs: Sequence[Vector]) -> dict[str, float]:
     """Ratios of geometric means to the reference over all simulated subjects."""
-    means = {group.name: _mean(values) for group, values in zip(trial.groups, logs, strict=True)}
+    means = {
+        group.name: np.nanmean(values) for group, values in zip(trial.groups, logs, strict=True)
+    }
     reference = means.pop(trial.goal.reference)
     return {name: float(np.exp(mean - reference)) for name, mean in means.items()}
-
-
-def _mean(values: Vector) -> float:
-    return float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
 
 
 def _is_hopeless(trial: Trial, ratio: Mapping[str, float]) -> bool:

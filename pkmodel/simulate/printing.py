@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pkmodel.covariates.body_surface import FORMULAS
 from pkmodel.exposure.metric import METRICS
-from pkmodel.simulate.plan import TrialPlan
+from pkmodel.simulate.plan import TrialPlan, chance_of
 from pkmodel.simulate.trial import SimulatedTrial
 
 _SHOWN = (4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 224, 256)
@@ -112,7 +112,7 @@ def _curve_rows(plan: TrialPlan, others: Sequence[str]) -> list[list[str]]:
             str(int(row["n"])),
             f"{row['chance']:.3f}",
             f"{row['se']:.3f}",
-            *(f"{row[name]:.3f}" for name in others),
+            *(f"{row[chance_of(name)]:.3f}" for name in others),
         ]
         for row in rows.to_dict("records")
     ]
