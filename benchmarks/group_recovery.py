@@ -74,7 +74,9 @@ DESIGNS = {
     "rich": Design((1.0, 3.0, 8.0, 24.0, 47.0, 49.0, 51.0, 54.0), 0.3, 0.2, 0.15),
     "sparse": Design((30.0, 50.0), 0.3, 0.0, 0.5),
 }
-SIZES = {"rich": (8, 30), "sparse": (15, 30)}
+SIZES = {"sparse": (30,), "rich": (8, 30)}
+FEWEST = 8
+"""With so few subjects per group the profile is read by chi-square as well, to compare."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,9 @@ class Case:
             "Welch, estimates": lambda: individual_contrasts(table, asked, shrinkage, metric),
             "Welch, samples": lambda: noncompartmental_contrasts(plain, asked, metric),
             "t": lambda: inside("t"),
-            "chi-square": lambda: inside("chi-square"),
         }
+        if self.subjects <= FEWEST:
+            ways["chi-square"] = lambda: inside("chi-square")
         answers = []
         for read_by, compute in ways.items():
             begin = time.perf_counter()
@@ -220,23 +223,19 @@ def main(replicates: int = REPLICATES) -> None:
     """Run every case and write the table."""
     cases = [
         Case(design, subjects, truth)
-        for design in DESIGNS
-        for subjects, truth in itertools.product(SIZES[design], TRUTHS)
+        for design, sizes in SIZES.items()
+        for subjects, truth in itertools.product(sizes, TRUTHS)
     ]
-    rows: list[dict[str, object]] = []
     bounds = np.linspace(0, replicates, 4 * PROCESSES + 1).astype(int)
     cases[0].replicate(0)
-    with ProcessPoolExecutor(PROCESSES) as pool:
+    with PATH.open("w", newline="") as file, ProcessPoolExecutor(PROCESSES) as pool:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
         for case in cases:
             tasks = [(case, int(a), int(b)) for a, b in itertools.pairwise(bounds)]
             found = list(itertools.chain.from_iterable(pool.map(study, tasks)))
-            rows += rows_of(case, found)
-            for row in rows[-4:]:
-                print(*(row[c] for c in COLUMNS[1:]), flush=True)
-    with PATH.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+            writer.writerows(rows_of(case, found))
+            file.flush()
 
 
 if __name__ == "__main__":
