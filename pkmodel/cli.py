@@ -152,9 +152,8 @@ def _two_ratios(
 @click.option(
     "--settle",
     type=float,
-    default=10.0,
-    show_default=True,
-    help="Hours after the start or change of a rate before a sample is on the plateau.",
+    help="Hours after the start or change of a rate before a sample is on the plateau; 10 if not "
+    "given. In the data's own unit of time where no units are declared.",
 )
 @_out
 @_method
@@ -165,7 +164,7 @@ def compare_groups(
     margin: tuple[float, float] | None,
     by: str,
     multiplicity: str,
-    settle: float,
+    settle: float | None,
     out: Path | None,
     method: str | None,
     threads: int,
@@ -180,8 +179,14 @@ def compare_groups(
     if Path(file).suffix == ".csv":
         _compare_published(Path(file), reference, margin, multiplicity, out)
         return
-    rule = PlateauRule(settle)
     definition = pkmodel.read_definition(file)
+    has_units = definition.data is not None and definition.data.units is not None
+    if settle is None and not has_units:
+        raise BadInput(
+            "[data] units are not declared, so 10 h cannot be told: declare them, or say --settle "
+            "in the data's own unit of time"
+        )
+    rule = PlateauRule(10.0 if settle is None else settle, "h" if has_units else "")
     with _progress() as say:
         result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
         say("comparing groups")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pkmodel.contrast.comparison import given_comparison
+from pkmodel.contrast.group_shrinkage import group_shrinkage
 from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.individual import individual_contrasts, noncompartmental_contrasts
 from pkmodel.contrast.margin import DEFAULT_MARGIN
@@ -140,7 +141,6 @@ def compare_groups(
     subjects: Subjects,
     groups: Groups,
     exposure: pd.DataFrame,
-    shrinkage: Mapping[str, float],
     *,
     reference: str | None = None,
     margin: Sequence[float] | None = None,
@@ -158,8 +158,6 @@ def compare_groups(
     groups : Groups
     exposure : DataFrame
         Model-based, a row per subject.
-    shrinkage : mapping of str to float
-        Of the random effect of each parameter, a fraction.
     reference : str, optional
         Group that the others are compared with; that of `groups`, else the last one with
         subjects.
@@ -209,7 +207,7 @@ def compare_groups(
             ignore_index=True,
         ),
         contrasts=(
-            *individual_contrasts(exposure, asked, shrinkage),
+            *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
             *noncompartmental_contrasts(plain, asked),
             *in_model_contrasts(problem, estimate, exposure, asked),
         ),

@@ -35,6 +35,9 @@ def comparability_summary(found: Comparability) -> RenderableType:
     blocks: list[RenderableType] = [_header(found)]
     blocks += [_exposure(found, metric) for metric in metrics]
     blocks.append(_ratios(found, metrics))
+    shares = _shares(found, metrics)
+    if shares:
+        blocks.append(Group(Text(_band_title(found), style="bold"), *(Text(t) for t in shares)))
     notes = _notes(found, metrics)
     if notes:
         lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in notes]
@@ -158,6 +161,25 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             Text(c.verdict, style=MARKS[c.verdict]),
         )
     return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
+
+
+def _band_title(found: Comparability) -> str:
+    return f"Share inside the 5th to 95th percentiles of {found.reference}, exact 90 % interval"
+
+
+def _shares(found: Comparability, metrics: list[str]) -> list[str]:
+    """Say for each printed metric how much of each group lies in the reference's central range."""
+    lines = []
+    for metric, kind in ((m, k) for m in metrics for k in ("individual", "noncompartmental")):
+        parts = [
+            f"{c.group} {c.share.inside} of {c.share.n} "
+            f"({100 * c.share.lower:.0f}-{100 * c.share.upper:.0f} %)"
+            for c in found.contrasts
+            if (c.metric, c.kind) == (metric, kind) and c.share is not None and c.share.n
+        ]
+        if parts:
+            lines.append(f"{metric}, {KINDS[kind]}: {'; '.join(parts)}")
+    return lines
 
 
 def summary_comparison(found: SummaryComparison) -> RenderableType:

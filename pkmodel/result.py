@@ -291,7 +291,6 @@ class Fit:
             self.subjects,
             groups,
             self.exposure,
-            self.shrinkage["eta"],
             reference=reference,
             margin=margin,
             level=level,

@@ -213,6 +213,18 @@ def test_bad_input_ends_with_2_and_nothing_is_written(definition, tmp_path, more
     assert not out.exists()
 
 
+def test_without_units_the_settling_time_must_be_said(define, definition, tmp_path):
+    text = definition.path.read_text().replace(f", units = {UNITS}", "")
+    unitless = define("unitless", text.replace("init = 0.9,", "init = 0.0009,"))
+    arguments = ["compare-groups", str(unitless.path), "--out", str(tmp_path / "run")]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2
+    assert "say --settle in the data's own unit of time" in refused.output
+    done = CliRunner().invoke(main, [*arguments, "--settle", "10"])
+    assert done.exit_code == 0, done.output
+    assert "samples from 10 units of the data's time" in done.output
+
+
 # -- what was published beside it ---------------------------------------------------------------
 
 

@@ -108,7 +108,9 @@ def test_published_summaries_of_a_log_normal_sample_give_back_its_logarithms() -
     assert float(same.upper) == pytest.approx(np.exp(width), rel=1e-12)
 
 
-@pytest.mark.parametrize(("a", "b"), [([0.1], [0.0, 0.1, 0.2]), ([0.1, 0.1], [0.2, 0.2])])
+@pytest.mark.parametrize(
+    ("a", "b"), [([0.1], [0.0, 0.1, 0.2]), ([0.1, 0.1], [0.2, 0.2]), ([np.log(3.0)] * 7, [0.1] * 5)]
+)
 def test_too_little_to_know_an_interval(a: list[float], b: list[float]) -> None:
     found = ratio_interval(a, b, USUAL)
     assert np.isfinite(found.ratio)

@@ -160,6 +160,20 @@ def test_a_step_up_has_a_css_for_each_rate(define, scratch):
     np.testing.assert_allclose(result.exposure["CSS"], periods["CSS"][[1, 3]])
 
 
+def test_a_subject_without_a_dose_has_an_auc_of_zero(define, scratch):
+    table = _infants(subjects=3)
+    table = table[(table["ID"] != 2) | (table["AMT"] == 0)]
+    file = scratch / "undosed.csv"
+    table.to_csv(file, index=False)
+    text = MODEL.format(file=file, time="h", amount="ug", conc="pg/mL", cl=0.9)
+    text = text.replace("data.file", 'data.allow = ["no_dose"]\ndata.file')
+    text = text.replace("residual.proportional = 0.2", "residual.additive = 50.0")
+    exposure = pk.evaluate(define("undosed", text)).exposure
+    assert exposure["AUC"].tolist()[1] == 0.0
+    assert np.isnan(exposure["CSS"].tolist()[1])
+    assert (exposure["AUC"][[0, 2]] > 0).all()
+
+
 def test_without_infusions_there_is_no_css():
     result = pk.evaluate("theophylline")
     assert "CSS" not in result.exposure

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkmodel.contrast.group_effects import GroupEffects
-from pkmodel.contrast.profile import REACH, Profile
+from pkmodel.contrast.profile import BETTER, REACH, BetterFound, Profile
 from pkmodel.contrast.record import LikelihoodRatioTest
 from pkmodel.contrast.refit import refit
 from pkmodel.errors import FitError
@@ -19,7 +19,7 @@ FLAT = 0.2
 
 @dataclass(frozen=True)
 class Effect:
-    """A ratio of the target parameter on the logarithmic scale; NaN where not known."""
+    """A ratio of a metric on the logarithmic scale; NaN where not known."""
 
     estimate: float
     lower: float
@@ -30,16 +30,18 @@ class Effect:
 
 
 def read_effect(
-    effects: GroupEffects, group: int, margin: tuple[float, float], level: float
+    effects: GroupEffects, group: int, sign: int, margin: tuple[float, float], level: float
 ) -> Effect:
-    """Read a group's ratio from its profile likelihood.
+    """Read the ratio of a metric from the profile likelihood of its target's.
 
     Parameters
     ----------
     effects : GroupEffects
     group : int
+    sign : int
+        The metric's ratio is that of the target (1), or its inverse (-1).
     margin : (float, float)
-        Logarithms of the margin.
+        Logarithms of the margin of the metric.
     level : float
 
     Returns
@@ -54,16 +56,20 @@ def read_effect(
     """
     profile, threshold = effects.profiles[group], effects.threshold
     warnings: list[str] = []
-    below = _tried("p-value", lambda: threshold.tail(profile.root(margin[0])), warnings)
-    above = _tried("p-value", lambda: threshold.tail(-profile.root(margin[1])), warnings)
+
+    def tail(end: float, side: int) -> float:
+        return threshold.tail(-side * sign * profile.root(sign * end))
+
+    below = _tried("p-value", lambda: tail(margin[0], -1), warnings)
+    above = _tried("p-value", lambda: tail(margin[1], 1), warnings)
     deviance = _tried("likelihood-ratio test", lambda: profile.deviance(0.0), warnings)
-    lower = _tried("lower end", lambda: _end(profile, -1, level), warnings)
-    upper = _tried("upper end", lambda: _end(profile, 1, level), warnings)
-    estimate = profile.estimate
+    lower = _tried("lower end", lambda: _end(profile, -1, sign, level), warnings)
+    upper = _tried("upper end", lambda: _end(profile, 1, sign, level), warnings)
+    estimate = sign * profile.estimate
     if np.isinf(lower) or np.isinf(upper):
         is_flat = bool(np.isinf(lower) and np.isinf(upper) and _is_flat(profile))
         estimate = float("nan") if is_flat else estimate
-        warnings.append(_unbounded(profile, lower, upper, is_flat=is_flat))
+        warnings.append(_unbounded(profile, sign, lower, upper, is_flat=is_flat))
     return Effect(
         estimate=estimate,
         lower=lower if np.isfinite(lower) else float("nan"),
@@ -82,23 +88,34 @@ def test_of_all(effects: GroupEffects) -> tuple[LikelihoodRatioTest | None, str]
     test : LikelihoodRatioTest or None
     warning : str
         Why there is none; empty where there is one.
+
+    Raises
+    ------
+    BetterFound
+        The free fit has to start anew.
     """
     problem, best = effects.model.problem, effects.estimate
     names = problem.packing.names
     places = [names.index(f"theta {theta}") for theta in effects.model.ratios.values()]
     held = dict.fromkeys(effects.model.ratios.values(), 1.0)
+    x = np.delete(best.x, places)
     try:
-        found = refit(problem, held, np.delete(best.x, places), best.final.terms.eta)
+        found = refit(problem, held, x, best.final.terms.eta)
     except FitError as error:
         return None, f"no likelihood-ratio test of all groups: {error}"
-    deviance = max(found.final.objective - best.final.objective, 0.0)
+    deviance = found.final.objective - best.final.objective
+    if deviance < -BETTER:
+        whole = np.zeros_like(best.x)
+        whole[np.delete(np.arange(best.x.size), places)] = found.x
+        raise BetterFound(whole, found.final.terms.eta)
     return _test(effects, deviance, len(places)), ""
 
 
 def _test(effects: GroupEffects, deviance: float, df: int) -> LikelihoodRatioTest | None:
     if not np.isfinite(deviance):
         return None
-    return LikelihoodRatioTest(deviance, df, effects.threshold.p_value(deviance, df))
+    statistic = max(deviance, 0.0)
+    return LikelihoodRatioTest(statistic, df, effects.threshold.p_value(statistic, df))
 
 
 def _tried(what: str, compute: Callable[[], float], warnings: list[str]) -> float:
@@ -110,10 +127,10 @@ def _tried(what: str, compute: Callable[[], float], warnings: list[str]) -> floa
         return float("nan")
 
 
-def _end(profile: Profile, side: int, level: float) -> float:
-    """Return an end of the interval; infinite where none is within reach."""
-    end = profile.end(side, level)
-    return side * np.inf if end is None else end
+def _end(profile: Profile, side: int, sign: int, level: float) -> float:
+    """Return an end of the metric's interval; infinite where none is within reach."""
+    end = profile.end(sign * side, level)
+    return side * np.inf if end is None else sign * end
 
 
 def _is_flat(profile: Profile) -> bool:
@@ -121,10 +138,10 @@ def _is_flat(profile: Profile) -> bool:
     return all(abs(profile.root(end)) < FLAT for end in ends)
 
 
-def _unbounded(profile: Profile, lower: float, upper: float, *, is_flat: bool) -> str:
+def _unbounded(profile: Profile, sign: int, lower: float, upper: float, *, is_flat: bool) -> str:
     """Say which ends the data do not tell, and what moves along with the ratio towards them."""
     sides = [(side, end) for side, end in ((-1, lower), (1, upper)) if np.isinf(end)]
-    moving = [profile.companions(profile.estimate + side * REACH) for side, _ in sides]
+    moving = [profile.companions(profile.estimate + sign * side * REACH) for side, _ in sides]
     names = ", ".join(dict.fromkeys(name for some in moving for name in some))
     apart = f": the data do not tell it apart from {names}" if names else ""
     if is_flat:

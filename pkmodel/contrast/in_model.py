@@ -2,7 +2,10 @@
 
 Ratios of individual estimates are drawn towards each other where each subject's own data say
 little. A ratio that is itself a parameter of the model is not: its interval, by profile
-likelihood, widens instead. Between subjects the model has one variance for all groups.
+likelihood, widens instead.
+
+Between subjects the model has one variance for all groups. Where groups spread differently and
+differ in size, prefer Welch's interval of individual values, if these are rich in samples.
 """
 
 from __future__ import annotations
@@ -127,12 +130,14 @@ def _rows(
     warnings = _general_warnings(case, question, kept)
     if reason:
         warnings += (f"no ratio of {question.metric}: {reason}",)
+    low, high = np.log(comparison.margin.pair)
+    margin = (float(low), float(high))
     rows = []
     for k in comparison.others:
         effect, more = UNKNOWN, effects.warnings if effects is not None else ()
         if effects is not None and counts[k]:
-            effect = _seen_by_metric(effects, question, k, comparison)
-            more += effect.warnings
+            effect = read_effect(effects, k, question.sign, margin, comparison.level)
+            more += (*_alone(comparison, counts, k), *effect.warnings)
         elif not counts[k]:
             more += (f"no subject of {comparison.names[k]} has a value of {question.metric}",)
         rows.append(_row(question, comparison, effects, k, counts, effect, (*warnings, *more)))
@@ -147,18 +152,6 @@ def _rows(
         )
         for row in with_holm(rows)
     ]
-
-
-def _seen_by_metric(
-    effects: GroupEffects, question: Question, group: int, comparison: Comparison
-) -> Effect:
-    """Read the ratio of the metric, which is that of the target or its inverse."""
-    logs = np.log(comparison.margin.pair)
-    low, high = sorted(question.sign * logs)
-    effect = read_effect(effects, group, (float(low), float(high)), comparison.level)
-    if question.sign == 1:
-        return effect
-    return replace(effect, estimate=-effect.estimate, lower=-effect.upper, upper=-effect.lower)
 
 
 def _row(
@@ -193,6 +186,15 @@ def _row(
         others=effects.others if effects else "",
         warnings=warnings,
     )
+
+
+def _alone(comparison: Comparison, counts: NDArray[np.int64], group: int) -> list[str]:
+    """Say where a group's own spread cannot be known."""
+    return [
+        f"{comparison.names[k]} has 1 subject: the interval rests on the spread of other groups"
+        for k in (group, comparison.reference)
+        if counts[k] == 1
+    ]
 
 
 def _general_warnings(case: _Case, question: Question, kept: NDArray[np.bool_]) -> tuple[str, ...]:

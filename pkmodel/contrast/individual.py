@@ -28,6 +28,9 @@ MOST_SHRINKAGE = 0.25
 Savic and Karlsson 2009, 10.1208/s12248-009-9133-0, put the limit at 20 to 30 percent.
 """
 
+SOME_SHRINKAGE = 0.10
+"""Shrinkage from which it is said how far the ratio is drawn towards 1."""
+
 
 def individual_contrasts(
     table: pd.DataFrame,
@@ -44,8 +47,8 @@ def individual_contrasts(
         NaN where no mode was found.
     comparison : Comparison
     shrinkage : mapping of str to float
-        Of each parameter's effect between subjects, a fraction; a parameter without an effect is
-        not in it.
+        From `group_shrinkage`: of each parameter's effect between subjects, a fraction; a parameter
+        without an effect is not in it.
     metrics : iterable of str
         Those that the table has are compared.
 
@@ -144,14 +147,21 @@ def _shrinkage_warnings(metric: str, shrinkage: Mapping[str, float]) -> tuple[st
     behind = [p for p, power in (("CL", spec.cl), ("V", spec.v)) if power]
     out = []
     for parameter in behind:
-        if parameter not in shrinkage:
+        share = shrinkage.get(parameter)
+        if share is None:
             out.append(
                 f"{parameter} has no random effect: its values are those of the formula, and their "
                 "ratio is one of covariates and proves nothing; use kind model"
             )
-        elif shrinkage[parameter] > MOST_SHRINKAGE:
+        elif share > MOST_SHRINKAGE:
             out.append(
-                f"eta shrinkage of {parameter} is {100 * shrinkage[parameter]:.0f} %: ratios of "
-                "individual estimates are shrunk towards equality and prove nothing; use kind model"
+                f"eta shrinkage of {parameter} is {100 * share:.0f} %: ratios of individual "
+                "estimates are shrunk towards equality and prove nothing; use kind model"
+            )
+        elif share > SOME_SHRINKAGE:
+            drawn = 100 * (1 - (1 - share) ** 2)
+            out.append(
+                f"eta shrinkage of {parameter} is {100 * share:.0f} %: the logarithm of a ratio of "
+                f"individual estimates is drawn towards 0 by about {drawn:.0f} %; see kind model"
             )
     return tuple(out)

@@ -102,7 +102,7 @@ class Profile:
 
     def deviance(self, value: float) -> float:
         """Return what the objective at a value is above its minimum; raises as `root` does."""
-        return max(self._point(value).deviance, 0.0)
+        return self._point(value).deviance
 
     def companions(self, value: float) -> list[str]:
         """Name the thetas that move along with this one from the estimate to a value.

@@ -23,6 +23,10 @@ from pkmodel.contrast.margin import Margin
 Vector = NDArray[np.float64]
 
 
+SMALLEST_ERROR = 1e-9
+"""A standard error of a difference of logarithms below this is rounding: there is no spread."""
+
+
 @dataclass(frozen=True)
 class LogMoments:
     """Size, mean and variance of samples on the logarithmic scale, one entry per sample.
@@ -134,7 +138,7 @@ def compare(
         own = group.variance / group.n
         other = reference.variance / reference.n
         error = np.sqrt(own + other)
-        error = np.where(error > 0.0, error, np.nan)
+        error = np.where(error > SMALLEST_ERROR, error, np.nan)
         freedom = (own + other) ** 2 / (own**2 / (group.n - 1) + other**2 / (reference.n - 1))
     width = stdtrit(freedom, 0.5 + 0.5 * level) * error
     below = stdtr(freedom, (np.log(margin.low) - difference) / error)

@@ -18,6 +18,9 @@ Vector = NDArray[np.float64]
 GAIN_LEFT = 1e-3
 """A fit is believed where no more than this of the objective is left to gain."""
 
+NEWTON_STEPS = 4
+"""Most steps with the true Hessian where a search did not end by itself."""
+
 MODES_APART = 1e-2
 """Nor where modes searched from zero change the objective by more than this."""
 
@@ -94,10 +97,17 @@ def refit(problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector) -
 
 
 def _finished(problem: Problem, estimate: Estimate | None) -> Estimate | None:
-    """Search on from the modes that a search from zero finds, and by a true Newton step."""
+    """Search on from the modes that a search from zero finds, and by true Newton steps."""
     if estimate is not None and abs(estimate.cold_gap) > MODES_APART:
         estimate = resume(problem, estimate.x, estimate.final.terms.eta)
-    if estimate is None or estimate.ending == Ending.CONVERGED:
-        return estimate
-    second = hessian(problem, estimate.x, estimate.final)
-    return polish(problem, estimate, second) if np.all(np.isfinite(second)) else estimate
+    for _ in range(NEWTON_STEPS):
+        if estimate is None or estimate.ending == Ending.CONVERGED:
+            break
+        second = hessian(problem, estimate.x, estimate.final)
+        if not np.all(np.isfinite(second)):
+            break
+        before = estimate.final.objective
+        estimate = polish(problem, estimate, second)
+        if before - estimate.final.objective < GAIN_LEFT:
+            break
+    return estimate

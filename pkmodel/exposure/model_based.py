@@ -167,12 +167,12 @@ def _add(
     if factor is None:
         return
     powers = np.array([metric.cl, metric.v], dtype=float)
-    centre = np.log(factor) + log_cl_v @ powers
+    centre = log_cl_v @ powers
     variance = np.einsum("a,nab,b->n", powers, covariance, powers)
     width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
-    table[name] = np.exp(centre)
-    table[f"{name}_LOWER"] = np.exp(centre - width)
-    table[f"{name}_UPPER"] = np.exp(centre + width)
+    table[name] = factor * np.exp(centre)
+    table[f"{name}_LOWER"] = factor * np.exp(centre - width)
+    table[f"{name}_UPPER"] = factor * np.exp(centre + width)
 
 
 def _add_drawn(
@@ -182,7 +182,7 @@ def _add_drawn(
     factor = _known_factor(metric, size)
     if factor is None:
         return
-    values = np.log(factor) + drawn @ np.array([metric.cl, metric.v], dtype=float)
+    values = drawn @ np.array([metric.cl, metric.v], dtype=float)
     ends = 0.5 + np.array([0.0, -0.5, 0.5]) * LEVEL
-    middle, low, high = np.exp(np.quantile(values, ends, axis=0))
+    middle, low, high = factor * np.exp(np.quantile(values, ends, axis=0))
     table[name], table[f"{name}_LOWER"], table[f"{name}_UPPER"] = middle, low, high

@@ -54,9 +54,10 @@ def constant_rate_periods(
     """Find the maximal intervals in which a subject's total infusion rate is constant and above 0.
 
     Rates of infusions that run at one time add up; bags that follow one another at one rate are
-    one period, also where round-off (1e-5 of a bag's duration) parts them or makes them overlap.
-    A period lasts as long as its infusion was ordered, also beyond the last row of the subject.
-    EVID 3 and 4 and SS = 1 end everything that runs. What enters the depot is no infusion here.
+    one period, also where round-off (1e-5 of the subject's longest infusion) parts them or makes
+    them overlap. A period lasts as long as its infusion was ordered, also beyond the last row of
+    the subject. EVID 3 and 4 and SS = 1 end everything that runs. What enters the depot is no
+    infusion here.
 
     A steady state (SS = 1) whose doses follow one another without a gap is a constant infusion
     that has run for ever: its period starts at minus infinity. This holds as well for RATE > 0 with
@@ -72,8 +73,8 @@ def constant_rate_periods(
         Says which compartment a dose enters.
     resolution : float
         In the data's unit of time. Times that differ by no more are one time: a pause, an overlap
-        or another rate so short that it gives no more or less than this time of infusion is not
-        seen.
+        or another rate so short that it gives no more or less than this time of infusion, and than
+        a hundredth of the infusion beside it, is not seen.
 
     Returns
     -------

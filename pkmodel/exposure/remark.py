@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pkmodel.exposure.decline import RECOMMENDED_SAMPLES, Decline
 from pkmodel.exposure.plateau import Plateaus
 from pkmodel.exposure.plateau_rule import BELOW_LIMIT
+from pkmodel.exposure.timeline import ROUND_OFF
 
 Bools = NDArray[np.bool_]
 
@@ -52,11 +53,21 @@ def _on_plateau(plateaus: Plateaus, subject: int, period: int) -> Iterator[str]:
     if n_below and n:
         fate = BELOW_LIMIT[plateaus.rule.below_limit]
         yield f"{_count(n_below, 'plateau sample')} below the limit {fate}"
+    yield from _on_other_periods(plateaus, subject, period)
+
+
+def _on_other_periods(plateaus: Plateaus, subject: int, period: int) -> Iterator[str]:
+    """Name plateau samples elsewhere, where they could stand in or were of the same rate."""
     others = (plateaus.periods.subject == subject) & (plateaus.n > 0)
     others[period] = False
+    rate = plateaus.periods.rate
+    said = ""
+    if plateaus.n[period] >= plateaus.rule.least_samples:
+        others &= np.abs(rate - rate[period]) <= ROUND_OFF * rate[period]
+        said = " at the same rate, not used"
     if others.any():
-        n = int(plateaus.n[others].sum())
-        yield f"{_count(n, 'plateau sample')} on {_count(int(others.sum()), 'shorter period')}"
+        n, where = int(plateaus.n[others].sum()), int(others.sum())
+        yield f"{_count(n, 'plateau sample')} on {_count(where, 'shorter period')}{said}"
 
 
 def _on_steady_state(plateaus: Plateaus, period: int, decline: Decline) -> Iterator[str]:
@@ -83,9 +94,9 @@ def _on_decline(plateaus: Plateaus, subject: int, decline: Decline) -> Iterator[
     if chosen < 0:
         yield "too few quantified samples after a stop for a half-life"
         return
-    if chosen != samples.decline[after_stop].max():
-        at = plateaus.stretches.begin[chosen]
-        yield f"half-life from the stop at {_time(plateaus, at)}, later ones have too few samples"
+    if _is_resumed_after(plateaus, subject, chosen):
+        at = _time(plateaus, plateaus.stretches.begin[chosen])
+        yield f"half-life from the stop at {at}, too few samples after the last one"
     if np.isnan(decline.rate_constant):
         yield "no half-life: concentrations do not fall after the stop"
         return
@@ -95,6 +106,12 @@ def _on_decline(plateaus: Plateaus, subject: int, decline: Decline) -> Iterator[
         share = 100.0 * decline.span / decline.half_life
         yield f"decline seen over {share:.0f} % of a half-life"
     yield from _on_limit(plateaus, samples.decline == chosen)
+
+
+def _is_resumed_after(plateaus: Plateaus, subject: int, stretch: int) -> bool:
+    later = slice(stretch + 1, None)
+    own = plateaus.stretches.subject[later] == subject
+    return bool(np.any(own & (plateaus.stretches.rate[later] > 0.0)))
 
 
 def _on_limit(plateaus: Plateaus, in_decline: Bools) -> Iterator[str]:

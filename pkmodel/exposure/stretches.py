@@ -18,6 +18,9 @@ Vector = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+LARGEST_SLACK = 0.01
+"""Of the length of a stretch: no more than this of it is a moment."""
+
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
@@ -57,7 +60,8 @@ def find_stretches(timeline: Timeline, resolution: float = 0.0) -> Stretches:
     ----------
     timeline : Timeline
     resolution : float
-        Times that differ by no more are one time, beside round-off; in the data's unit of time.
+        Times that differ by no more are one time, beside round-off; in the data's unit of time. It
+        is `LARGEST_SLACK` of the neighbouring stretch at most.
 
     Returns
     -------
@@ -65,9 +69,10 @@ def find_stretches(timeline: Timeline, resolution: float = 0.0) -> Stretches:
     """
     step, begin, rate, life = _intervals(timeline)
     end = timeline.end[step]
+    close = np.maximum(timeline.round_off[step], resolution)
     first, last = _runs(life, rate)
     while True:
-        held = _without_slivers(life[first], rate[first], begin[first], end[last], resolution)
+        held = _without_slivers(life[first], rate[first], end[last] - begin[first], close[first])
         rate = np.repeat(held, last - first + 1)
         known = first.size
         first, last = _runs(life, rate)
@@ -81,7 +86,7 @@ def find_stretches(timeline: Timeline, resolution: float = 0.0) -> Stretches:
         begin=begin[first],
         end=end[last],
         rate=rate[first],
-        slack=_slack(begin[first], end[last], resolution),
+        slack=np.minimum(close[first], LARGEST_SLACK * (end[last] - begin[first])),
         of_step=_of_step(timeline, step, begin, np.repeat(np.arange(first.size), last - first + 1)),
     )
 
@@ -109,18 +114,10 @@ def _runs(life: Ints, rate: Vector) -> tuple[Ints, Ints]:
     return np.append(0, inner[:-1] + 1)[: inner.size], inner
 
 
-def _slack(begin: Vector, end: Vector, resolution: float) -> Vector:
-    length = end - begin
-    return np.maximum(ROUND_OFF * np.where(np.isfinite(length), length, 0.0), resolution)
-
-
-def _without_slivers(
-    life: Ints, rate: Vector, begin: Vector, end: Vector, resolution: float
-) -> Vector:
+def _without_slivers(life: Ints, rate: Vector, length: Vector, close: Vector) -> Vector:
     """Return the rates, with those of slivers replaced by that of the stretch before them."""
     index = np.arange(rate.size)
-    length = end - begin
-    slack = _slack(begin, end, resolution)
+    slack = np.minimum(close, LARGEST_SLACK * length)
     is_sliver = np.zeros(rate.size, dtype=bool)
     for other in (index - 1, index + 1):
         there = np.clip(other, 0, rate.size - 1)

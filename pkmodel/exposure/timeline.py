@@ -56,6 +56,9 @@ class Timeline:
         Of the bolus.
     infused : ndarray of float64
         Amount infused over the interval, into any compartment.
+    round_off : ndarray of float64
+        Times of the subject that differ by no more are one time: `ROUND_OFF` of its longest
+        infusion.
     endless_rate : ndarray of float64
         Rate at which the steady state of the event (SS = 1) has been infused for ever until now;
         0 where the event is none, or its regimen is no constant rate.
@@ -76,6 +79,7 @@ class Timeline:
     is_absorbing: Bools
     amount: Vector
     infused: Vector
+    round_off: Vector
     endless_rate: Vector
 
 
@@ -96,7 +100,8 @@ def make_timeline(dataset: Dataset, structure: Structure) -> Timeline:
     subject = dataset.subject
     clock = _clocks(table, subject)
     last = np.flatnonzero(np.append(np.diff(clock) != 0, True))
-    extended = _extend(table, subject, clock, last)
+    duration = _durations(table)
+    extended = _extend(table, duration, clock, last)
     origin = np.insert(np.arange(subject.size), last + 1, last)
     steps = compile_steps(extended, carry_forward=dataset.covariate_rule == "locf")
     at = steps.at.astype(np.int64)
@@ -120,8 +125,9 @@ def make_timeline(dataset: Dataset, structure: Structure) -> Timeline:
         is_bolus=is_bolus,
         is_jump=(steps.kind == STEADY) & adds,
         is_reset=is_reset,
-        is_absorbing=(steps.depot > 0.0) | (is_bolus & (steps.compartment != CENTRAL)),
+        is_absorbing=(steps.depot * steps.dt > 0.0) | (is_bolus & (steps.compartment != CENTRAL)),
         amount=steps.amount,
+        round_off=ROUND_OFF * np.maximum.reduceat(duration, table.start[:-1])[subject[row]],
         infused=(steps.rate + steps.depot) * steps.dt,
         endless_rate=endless_rate,
     )
@@ -134,23 +140,28 @@ def _clocks(table: Table, subject: Ints) -> Ints:
     return np.cumsum(is_new | (goes_back & (table.event >= 3))) - 1
 
 
-def _extend(table: Table, subject: Ints, clock: Ints, last: Ints) -> Table:
+def _durations(table: Table) -> Vector:
+    """Duration of the infusion that each row begins; 0 where it begins none."""
+    is_infusion = ((table.event == 1) | (table.event == 4)) & (table.rate > 0.0)
+    duration = np.zeros_like(table.time)
+    return np.divide(table.amount, table.rate, out=duration, where=is_infusion)
+
+
+def _extend(table: Table, duration: Vector, clock: Ints, last: Ints) -> Table:
     """Add a row without effect after the last row of each clock, when all its doses have ended."""
     is_dose = (table.event == 1) | (table.event == 4)
-    duration = np.zeros_like(table.time)
-    np.divide(table.amount, table.rate, out=duration, where=is_dose & (table.rate > 0.0))
-    lasting = np.where(is_dose, duration + table.additional * table.interval, 0.0)
+    lasting = duration + np.where(is_dose, table.additional * table.interval, 0.0)
     horizon = np.maximum.reduceat(table.time + lasting, np.append(0, last[:-1] + 1))
     columns = {
         name: np.insert(getattr(table, name), last + 1, 0)
         for name in Table._fields
         if name != "start"
     }
-    added = np.insert(np.zeros(subject.size, dtype=bool), last + 1, True)
+    added = np.insert(np.zeros(clock.size, dtype=bool), last + 1, True)
     columns["time"][added] = horizon
     columns["event"][added] = 2
-    extra = np.bincount(subject[last], minlength=table.start.size - 1)
-    return Table(start=table.start + np.append(0, np.cumsum(extra)), **columns)
+    before = np.searchsorted(last, table.start)
+    return Table(start=table.start + before, **columns)
 
 
 def _times(table: Table, steps: Steps, clock: Ints) -> tuple[Vector, Vector]:

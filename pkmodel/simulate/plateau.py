@@ -32,10 +32,10 @@ def plateau_metric(group: VirtualGroup, name: str, rule: PlateauRule) -> Vector:
     data, people = group.dataset, group.people
     plateaus = find_plateaus(data, rule)
     main = longest(plateaus.periods, data.n_subjects)
-    rate = plateaus.periods.rate[main]
+    rate, cl = (np.append(values, np.nan)[main] for values in (plateaus.periods.rate, plateaus.cl))
     unknown = np.full(rate.size, np.nan)
     factor = METRICS[name].factor(
         Subject(data.units.scale, rate, unknown, people.bsa, people.weight)
     )
     assert factor is not None
-    return np.asarray(factor * plateaus.cl[main] ** METRICS[name].cl)
+    return np.asarray(factor * cl ** METRICS[name].cl)
