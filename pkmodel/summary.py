@@ -208,6 +208,8 @@ def _standard_errors(document: Document) -> Check:
     source, condition = document["covariance"], document["condition_number"]
     if source is None:
         return Check("standard errors", "-", "not computed")
+    if source == "none":
+        return Check("standard errors", "look", "none: second derivatives are not defined here")
     label = COVARIANCES[source]
     finding = f"{label}, condition number {_short(condition) or 'unknown'}"
     flat = document["flat_directions"]

@@ -404,6 +404,21 @@ def test_a_joint_refit_better_than_the_free_fit_starts_it_anew(
     assert anew == pytest.approx(found.estimate.final.objective, abs=1e-4)
 
 
+def test_a_refit_that_failed_is_not_made_again(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def failing(problem, held, x, eta):  # type: ignore[no-untyped-def]
+        calls.append(held)
+        raise FitError("nothing works")
+
+    monkeypatch.setattr(profile, "refit", failing)
+    searched = Profile(fit.problem, fit.estimate, "cl", StudentThreshold(36, 33))
+    for ask in (searched.root, searched.deviance):
+        with pytest.raises(FitError, match="nothing works"):
+            ask(0.0)
+    assert len(calls) == 1
+
+
 def test_the_profile_tells_of_a_better_point(fit: Fit) -> None:
     poor = fit.estimate.x + 0.1
     worse = replace(fit.estimate, x=poor, final=fit.problem.evaluate(poor))

@@ -140,6 +140,12 @@ def test_large_shrinkage_and_condition_number_ask_for_a_look():
     assert _mark("standard errors", condition_number=2000.0) == "look"
 
 
+def test_standard_errors_that_cannot_be_computed_ask_for_a_look():
+    document = fit_document(covariance="none", condition_number=None)
+    assert "[look]  none: second derivatives are not defined here" in summary_text(document)
+    assert _mark("standard errors", covariance="none", condition_number=None) == "look"
+
+
 def test_brackets_in_a_title_are_text():
     assert "[bold]infants[/bold]" in summary_text(fit_document(title="[bold]infants[/bold]"))
 
