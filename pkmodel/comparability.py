@@ -206,10 +206,13 @@ def compare_groups(
             ],
             ignore_index=True,
         ),
-        contrasts=(
-            *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
-            *noncompartmental_contrasts(plain, asked),
-            *in_model_contrasts(problem, estimate, exposure, asked),
+        contrasts=_warned(
+            (
+                *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
+                *noncompartmental_contrasts(plain, asked),
+                *in_model_contrasts(problem, estimate, exposure, asked),
+            ),
+            exposure,
         ),
         noncompartmental=plain,
         samples=sample_table(dataset, rule, structure=structure),
@@ -227,6 +230,24 @@ def _last(groups: Groups) -> str:
     if not present:
         raise ModelError("no subject is in any group")
     return present[-1]
+
+
+def _warned(contrasts: Sequence[Contrast], exposure: pd.DataFrame) -> tuple[Contrast, ...]:
+    """Warn of a Css that nobody reached, in the contrasts of Css by a model."""
+    if "R0_LASTS" not in exposure:
+        return tuple(contrasts)
+    short = exposure["R0_LASTS"] < exposure["T90"]
+    if not short.any():
+        return tuple(contrasts)
+    known = int(exposure["R0_LASTS"].notna().sum())
+    text = (
+        f"in {int(short.sum())} of {known} subjects no constant rate lasted to 90 % of steady state: "
+        "their Css is what the rate would have led to, and was not reached"
+    )
+    return tuple(
+        c.with_warning(text) if c.metric == "CSS" and c.kind != "noncompartmental" else c
+        for c in contrasts
+    )
 
 
 def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def exposure_table(
     -------
     DataFrame
         ID, GROUP, AGE (years), BSA (m2), WT (kg), R0 (rate of the longest constant-rate period),
-        R0_BSA, then each metric of `OF_A_SUBJECT` with the ends ``<METRIC>_LOWER`` and ``_UPPER``
+        R0_LASTS (its length), R0_BSA, then each metric of `OF_A_SUBJECT` with the ends ``<METRIC>_LOWER`` and ``_UPPER``
         of its 90 % interval. What the data do not allow is left out as a column, and NaN for
         single subjects; a subject whose mode was not found has NaN throughout.
     """
@@ -61,7 +61,7 @@ def exposure_table(
     periods = constant_rate_periods(dataset, structure=problem.structure)
     main = longest(periods, problem.n_subjects)
     has_rate = main >= 0
-    rate = np.where(has_rate, np.r_[periods.rate, np.nan][main], np.nan)
+    rate = np.append(periods.rate, np.nan)[main]
     size = Subject(
         scale=dataset.units.scale,
         rate=rate,
@@ -73,6 +73,7 @@ def exposure_table(
     table = _who(problem, subjects)
     if np.any(has_rate):
         table["R0"] = rate
+        table["R0_LASTS"] = np.append(periods.end - periods.start, np.nan)[main]
         if subjects.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
     if draws is None:
