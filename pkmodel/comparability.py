@@ -241,8 +241,8 @@ def _warned(contrasts: Sequence[Contrast], exposure: pd.DataFrame) -> tuple[Cont
         return tuple(contrasts)
     known = int(exposure["R0_LASTS"].notna().sum())
     text = (
-        f"in {int(short.sum())} of {known} subjects no constant rate lasted to 90 % of steady state: "
-        "their Css is what the rate would have led to, and was not reached"
+        f"in {int(short.sum())} of {known} subjects no constant rate lasted to 90 % of steady "
+        "state: their Css is what the rate would have led to, and was not reached"
     )
     return tuple(
         c.with_warning(text) if c.metric == "CSS" and c.kind != "noncompartmental" else c
