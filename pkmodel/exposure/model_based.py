@@ -54,8 +54,9 @@ def exposure_table(
     DataFrame
         ID, GROUP, AGE (years), BSA (m2), WT (kg), R0 (rate of the longest constant-rate period),
         R0_LASTS (its length), R0_BSA, then each metric of `OF_A_SUBJECT` with the ends
-        ``<METRIC>_LOWER`` and ``_UPPER`` of its 90 % interval. What the data do not allow is left out as a column, and NaN for
-        single subjects; a subject whose mode was not found has NaN throughout.
+        ``<METRIC>_LOWER`` and ``_UPPER`` of its 90 % interval. What the data do not allow is left
+        out as a column, and NaN for single subjects; a subject whose mode was not found has NaN
+        throughout.
     """
     dataset = problem.dataset
     periods = constant_rate_periods(dataset, structure=problem.structure)
