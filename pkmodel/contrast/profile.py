@@ -65,7 +65,7 @@ class _Point:
 
 
 class Profile:
-    """Refits of a problem with one theta held, remembered.
+    """Refits of a problem with one theta held, remembered, those that did not settle as well.
 
     Parameters
     ----------
@@ -86,6 +86,7 @@ class Profile:
         self.estimate = round(float(best.x[self._place]), DECIMALS)
         x = np.delete(best.x, self._place)
         self._points = {self.estimate: _Point(self.estimate, 0.0, 0.0, x, best.final.terms.eta)}
+        self._unsettled: dict[float, str] = {}
 
     def root(self, value: float) -> float:
         """Return the signed root of the deviance at a value: positive below the estimate.
@@ -163,6 +164,8 @@ class Profile:
     def _point(self, value: float) -> _Point:
         """Return the refit at a value, from memory or from its neighbours' optimum."""
         value = round(value, DECIMALS)
+        if value in self._unsettled:
+            raise FitError(self._unsettled[value])
         if value not in self._points:
             near = sorted(self._points.values(), key=lambda p: abs(p.value - value))[:2]
             x = near[0].x
@@ -170,7 +173,11 @@ class Profile:
                 share = (value - near[0].value) / (near[1].value - near[0].value)
                 x = x + np.clip(share * (near[1].x - near[0].x), -0.3, 0.3)
             held = {self.theta: float(np.exp(value))}
-            found = refit(self.problem, held, x, near[0].eta)
+            try:
+                found = refit(self.problem, held, x, near[0].eta)
+            except FitError as error:
+                self._unsettled[value] = str(error)
+                raise
             deviance = found.final.objective - self.best.final.objective
             if deviance < -BETTER:
                 raise BetterFound(np.insert(found.x, self._place, value), found.final.terms.eta)
