@@ -172,9 +172,10 @@ def _add(
     centre = log_cl_v @ powers
     variance = np.einsum("a,nab,b->n", powers, covariance, powers)
     width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
-    table[name] = factor * np.exp(centre)
-    table[f"{name}_LOWER"] = factor * np.exp(centre - width)
-    table[f"{name}_UPPER"] = factor * np.exp(centre + width)
+    with np.errstate(over="ignore", invalid="ignore"):
+        table[name] = factor * np.exp(centre)
+        table[f"{name}_LOWER"] = factor * np.exp(centre - width)
+        table[f"{name}_UPPER"] = factor * np.exp(centre + width)
 
 
 def _add_drawn(
