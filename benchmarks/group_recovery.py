@@ -45,7 +45,7 @@ from pkmodel.contrast.record import Contrast
 from pkmodel.exposure.noncompartmental import noncompartmental_table
 
 PATH = Path(__file__).with_suffix(".csv")
-REPLICATES = 1000
+REPLICATES = 500
 PROCESSES = 2
 UNITS = {"time": "h", "amount": "ug", "concentration": "ug/L"}
 GROUPS = ("infant", "adolescent")

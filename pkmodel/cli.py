@@ -177,6 +177,8 @@ def compare_groups(
 
     _check_folder(out)
     if Path(file).suffix == ".csv":
+        if settle is not None or by != "age_group":
+            raise click.UsageError("--settle and --by belong to a fit, not to published summaries")
         _compare_published(Path(file), reference, margin, multiplicity, out)
         return
     definition = pkmodel.read_definition(file)
@@ -343,7 +345,8 @@ def _finish(result: Fit, out: Path | None, found: Comparability | None = None) -
         fault = error
     _print(summary(result.to_dict()))
     if found is not None:
-        click.echo()
+        reminder = "" if result.converged else "Not converged: use none of what follows.\n"
+        click.echo(f"\n{reminder}", nl=False)
         _print(comparability_summary(found))
     if fault is not None:
         raise fault

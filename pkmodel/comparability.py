@@ -21,6 +21,7 @@ from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.metric import METRICS
 from pkmodel.exposure.noncompartmental import noncompartmental_table, sample_table
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
+from pkmodel.exposure.remark import EARLY
 from pkmodel.exposure.summary import group_summary
 from pkmodel.grouping import Groups, Subjects
 from pkmodel.problem import Problem
@@ -64,6 +65,8 @@ class Comparability:
         A row per subject and metric: by the model, non-compartmental, and the difference.
     rule : str
         How plateau samples were chosen.
+    assumed : tuple of str
+        What was not declared, and was taken as usual.
     published : DataFrame
         Rows of published summaries of groups of these names; may be empty.
     units : dict of str to str
@@ -83,6 +86,7 @@ class Comparability:
     samples: pd.DataFrame
     both: pd.DataFrame
     rule: str
+    assumed: tuple[str, ...]
     published: pd.DataFrame
     units: Mapping[str, str]
     bsa_source: str
@@ -115,6 +119,7 @@ class Comparability:
             "level": self.level,
             "multiplicity": self.multiplicity,
             "rule": self.rule,
+            "assumed": list(self.assumed),
             "units": dict(self.units),
             "bsa_source": self.bsa_source or None,
             "virtual": self.is_virtual,
@@ -206,15 +211,23 @@ def compare_groups(
             ],
             ignore_index=True,
         ),
-        contrasts=(
-            *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
-            *noncompartmental_contrasts(plain, asked),
-            *in_model_contrasts(problem, estimate, exposure, asked),
+        contrasts=_warned(
+            (
+                *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
+                *noncompartmental_contrasts(plain, asked),
+                *in_model_contrasts(problem, estimate, exposure, asked),
+            ),
+            exposure,
+            plain,
         ),
         noncompartmental=plain,
         samples=sample_table(dataset, rule, structure=structure),
         both=side_by_side(exposure, plain),
         rule=str(rule),
+        assumed=assumptions(
+            None if reference or groups.reference else asked.names[asked.reference],
+            None if margin or groups.margin else asked.margin.pair,
+        ),
         published=published_beside(groups.published, groups.names, units),
         units={name: unit for name, unit in units.items() if name in exposure},
         bsa_source=subjects.bsa_source,
@@ -227,6 +240,67 @@ def _last(groups: Groups) -> str:
     if not present:
         raise ModelError("no subject is in any group")
     return present[-1]
+
+
+def _warned(
+    contrasts: Sequence[Contrast], exposure: pd.DataFrame, plain: pd.DataFrame
+) -> tuple[Contrast, ...]:
+    """Warn of a steady state that was not reached, by a model and without one."""
+    by_model, without = _not_reached(exposure), _too_early(plain)
+    out = []
+    for c in contrasts:
+        if c.kind == "noncompartmental":
+            texts = without if c.metric != "HALF_LIFE" else ()
+        else:
+            texts = by_model if c.metric == "CSS" else ()
+        out.append(c.with_warning(*texts) if texts else c)
+    return tuple(out)
+
+
+def _not_reached(exposure: pd.DataFrame) -> tuple[str, ...]:
+    if "R0_LASTS" not in exposure:
+        return ()
+    short = exposure["R0_LASTS"] < exposure["T90"]
+    if not short.any():
+        return ()
+    known = int(exposure["R0_LASTS"].notna().sum())
+    return (
+        f"in {int(short.sum())} of {known} subjects no constant rate lasted to 90 % of steady "
+        "state: their Css is what the rate would have led to, and was not reached",
+    )
+
+
+def _too_early(plain: pd.DataFrame) -> tuple[str, ...]:
+    early = plain["NOTE"].str.contains(EARLY, regex=False)
+    if not early.any():
+        return ()
+    known = int(plain["CSS"].notna().sum())
+    return (
+        f"without a model, {int(early.sum())} of {known} subjects have a plateau sample drawn "
+        "before steady state by their own half-life, so that Css is too low and CL too high; "
+        "noncompartmental.csv names them, --settle waits longer",
+    )
+
+
+def assumptions(reference: str | None, margin: tuple[float, float] | None) -> tuple[str, ...]:
+    """Say what a comparison took as usual, because nobody declared it.
+
+    Parameters
+    ----------
+    reference : str or None
+        The group taken; None where it was declared.
+    margin : (low, high) or None
+        Likewise.
+    """
+    out = []
+    if reference is not None:
+        out.append(f"no reference was declared: {reference}, the last group, is taken")
+    if margin is not None:
+        out.append(
+            f"no margin was declared: {margin[0]:g} to {margin[1]:g} is that of bioequivalence, "
+            "and no limit for children; declare yours"
+        )
+    return tuple(out)
 
 
 def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:

@@ -158,7 +158,7 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             c.adjustment,
             short(c.ratio) if c.ratio == c.ratio else "unknown",
             _interval(c),
-            Text(c.verdict, style=MARKS[c.verdict]),
+            _verdict(c),
         )
     return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
 
@@ -195,7 +195,7 @@ def summary_comparison(found: SummaryComparison) -> RenderableType:
             f"{int(row['n'])}",
             f"{short(row['mean'])} ± {short(row['sd'])}",
             short(row["geometric_mean"]),
-            f"{row['log_sd']:.3f}",
+            "" if pd.isna(row["log_sd"]) else f"{row['log_sd']:.3f}",
             *(("", "", "") if c is None else (short(c.ratio), _interval(c), c.verdict)),
         )
     low, high = found.contrasts[0].margin
@@ -207,9 +207,20 @@ def summary_comparison(found: SummaryComparison) -> RenderableType:
 
 
 def _is_shown(c: Contrast, metrics: list[str]) -> bool:
-    """Tell whether a contrast is printed: of a headline metric, or adjusted by the model itself."""
+    """Tell whether a contrast is printed: of a headline metric, or adjusted by the model itself.
+
+    Not that of a group without subjects, which the header counts.
+    """
+    if c.n == 0:
+        return False
     is_of_the_formula = c.kind == "model" and c.metric == "CL" and c.adjustment != "none"
     return c.metric in metrics or is_of_the_formula
+
+
+def _verdict(c: Contrast) -> Text:
+    """Write the verdict, or that there is nothing to judge by."""
+    is_unknown = c.lower != c.lower and c.upper != c.upper
+    return Text("no interval", style="dim") if is_unknown else Text(c.verdict, MARKS[c.verdict])
 
 
 def _interval(c: Contrast) -> str:
@@ -221,7 +232,8 @@ def _multiplicity(found: Comparability, shown: list[Contrast]) -> str:
     comparisons = len(found.groups.names) - 1
     level = f"{100 * shown[0].level:.4g} % intervals" if shown else ""
     if found.multiplicity == "bonferroni":
-        together = f"{100 * found.level:.4g} % for {comparisons} comparisons"
+        plural = "s" if comparisons > 1 else ""
+        together = f"{100 * found.level:.4g} % for {comparisons} comparison{plural}"
         return f"{level}, together {together} (Bonferroni)"
     if comparisons < 2:
         return level
@@ -248,6 +260,7 @@ def _notes(found: Comparability, metrics: list[str]) -> list[str]:
         for metric, kind in sorted(empty)
         if metric in metrics
     ]
+    texts += found.assumed
     texts += [
         text
         for c in found.contrasts

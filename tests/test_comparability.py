@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import pkmodel as pk
 from pkmodel.cli import main
+from pkmodel.comparability import compare_groups
 from pkmodel.comparability_text import comparability_summary, short
 from pkmodel.summary import plain_text
 
@@ -107,6 +108,34 @@ def test_the_three_kinds_agree_where_samples_are_rich(found):
     ]
     assert max(ratios) / min(ratios) < 1.03
     assert 1.05 < ratios[0] < 1.5
+
+
+def test_a_css_that_nobody_reached_is_warned_of(fit, found):
+    assert not _row(found, metric="CSS", kind="model").warnings
+    exposure = fit.exposure.assign(R0_LASTS=[1.0] * 3 + [48.0] * 13)
+    asked = compare_groups(fit.problem, fit.estimate, fit.subjects, fit.subjects.groups, exposure)
+    text = "in 3 of 16 subjects no constant rate lasted to 90 % of steady state"
+    assert any(text in w for w in _row(asked, metric="CSS", kind="model").warnings)
+    assert not any(text in w for w in _row(asked, metric="CSS", kind="noncompartmental").warnings)
+    assert not any(text in w for w in _row(asked, metric="CL_BSA", kind="model").warnings)
+
+
+def test_plateau_samples_before_steady_state_are_warned_of(found):
+    early = int(found.noncompartmental["NOTE"].str.contains("% of steady state").sum())
+    text = (
+        f"without a model, {early} of 16 subjects have a plateau sample drawn before steady state"
+    )
+    assert early == 3
+    assert any(text in w for w in _row(found, metric="CL_BSA", kind="noncompartmental").warnings)
+    assert not any(text in w for w in _row(found, metric="CL_BSA", kind="model").warnings)
+
+
+def test_what_was_not_declared_is_said(fit, found):
+    assert [text.split(":")[0] for text in found.assumed] == [
+        "no reference was declared",
+        "no margin was declared",
+    ]
+    assert fit.contrast(reference="infants", margin=(0.7, 1.43)).assumed == ()
 
 
 def test_groups_are_summarised_with_and_without_a_model(fit, found):

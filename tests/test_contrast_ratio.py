@@ -119,10 +119,17 @@ def test_too_little_to_know_an_interval(a: list[float], b: list[float]) -> None:
 
 
 def test_verdict_at_the_ends_of_the_margin() -> None:
-    lower = [0.8, 0.79999, 1.25, 1.25001, 0.5, np.nan, 0.9]
-    upper = [1.25, 1.2, 1.4, 1.4, 0.79999, 0.5, np.inf]
+    lower = [0.8, 0.79999, 1.25, 1.25001, 0.5, 0.9]
+    upper = [1.25, 1.2, 1.4, 1.4, 0.79999, np.inf]
     expected = ["equivalent", "inconclusive", "inconclusive", "not equivalent", "not equivalent"]
-    assert verdicts(lower, upper, USUAL).tolist() == [*expected, "inconclusive", "inconclusive"]
+    assert verdicts(lower, upper, USUAL).tolist() == [*expected, "inconclusive"]
+
+
+def test_one_known_end_outside_decides_and_one_inside_does_not() -> None:
+    lower = [np.nan, np.nan, 1.3, 0.9, np.nan]
+    upper = [0.5, 1.0, np.nan, np.nan, np.nan]
+    outside, open_ = "not equivalent", "inconclusive"
+    assert verdicts(lower, upper, USUAL).tolist() == [outside, open_, outside, open_, open_]
 
 
 def _holm_by_definition(p: list[float]) -> list[float]:

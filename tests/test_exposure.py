@@ -73,6 +73,7 @@ def test_every_metric_is_its_formula(fit):
     rate = 15.0 / 24.0 * bsa
     expected = {
         "R0": rate,
+        "R0_LASTS": np.full(rate.size, 672.0),
         "R0_BSA": rate / bsa,
         "CSS": 1000.0 * rate / cl,
         "CSS_DN": 1000.0 * bsa / cl,

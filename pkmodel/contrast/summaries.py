@@ -147,6 +147,8 @@ def compare_summaries(
         contrasts += _contrasts(comparison, part, str(metric))
     if not contrasts:
         raise DataError(["no metric is known of two groups", *notes], source)
+    if reference is None:
+        notes.append(f"no reference was declared: {chosen}, the last group, is taken")
     return SummaryComparison(rows, tuple(contrasts), (*notes, ASSUMED))
 
 

@@ -31,17 +31,17 @@ def verdicts(lower: ArrayLike, upper: ArrayLike, margin: Margin) -> NDArray[np.s
     -------
     array of str
         ``"equivalent"`` where the interval lies inside the margin, its ends included;
-        ``"not equivalent"`` where it lies wholly outside; else ``"inconclusive"``. An interval of
-        which an end is not known is inconclusive.
+        ``"not equivalent"`` where it lies wholly outside, for which one known end may suffice; else
+        ``"inconclusive"``.
 
     Examples
     --------
-    >>> verdicts([0.85, 0.7, 1.3], [1.2, 1.1, 1.6], Margin(0.8, 1.25)).tolist()
-    ['equivalent', 'inconclusive', 'not equivalent']
+    >>> unknown = float("nan")
+    >>> verdicts([0.85, 0.7, 1.3, unknown], [1.2, 1.1, 1.6, 0.5], Margin(0.8, 1.25)).tolist()
+    ['equivalent', 'inconclusive', 'not equivalent', 'not equivalent']
     """
     low, high = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
-    is_known = np.isfinite(low) & np.isfinite(high)
-    is_inside = is_known & (low >= margin.low) & (high <= margin.high)
-    is_outside = is_known & ((low > margin.high) | (high < margin.low))
+    is_inside = (low >= margin.low) & (high <= margin.high)
+    is_outside = (low > margin.high) | (high < margin.low)
     chosen = np.where(is_outside, str(Verdict.NOT_EQUIVALENT), str(Verdict.INCONCLUSIVE))
     return np.where(is_inside, str(Verdict.EQUIVALENT), chosen)

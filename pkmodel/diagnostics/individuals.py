@@ -45,7 +45,8 @@ def individual_parameters(
             psi += eta[:, k]
         distribution = problem.model.distribution.get(name, "lognormal")
         if distribution == "lognormal":
-            out[name] = np.exp(psi)
+            with np.errstate(over="ignore"):
+                out[name] = np.exp(psi)
         elif distribution == "logitnormal":
             out[name] = 1.0 / (1.0 + np.exp(-psi))
         else:

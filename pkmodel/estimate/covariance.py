@@ -165,5 +165,9 @@ def _condition(matrix: Vector) -> float:
     if matrix.size == 0:
         return float("nan")
     deviation = np.sqrt(np.diag(matrix))
-    values = np.linalg.eigvalsh(matrix / np.outer(deviation, deviation))
+    with np.errstate(all="ignore"):
+        correlation = matrix / np.outer(deviation, deviation)
+    if not np.all(np.isfinite(correlation)):
+        return float("inf")
+    values = np.linalg.eigvalsh(correlation)
     return float(values[-1] / values[0]) if values[0] > 0.0 else float("inf")

@@ -53,15 +53,16 @@ def exposure_table(
     -------
     DataFrame
         ID, GROUP, AGE (years), BSA (m2), WT (kg), R0 (rate of the longest constant-rate period),
-        R0_BSA, then each metric of `OF_A_SUBJECT` with the ends ``<METRIC>_LOWER`` and ``_UPPER``
-        of its 90 % interval. What the data do not allow is left out as a column, and NaN for
-        single subjects; a subject whose mode was not found has NaN throughout.
+        R0_LASTS (its length), R0_BSA, then each metric of `OF_A_SUBJECT` with the ends
+        ``<METRIC>_LOWER`` and ``_UPPER`` of its 90 % interval. What the data do not allow is left
+        out as a column, and NaN for single subjects; a subject whose mode was not found has NaN
+        throughout.
     """
     dataset = problem.dataset
     periods = constant_rate_periods(dataset, structure=problem.structure)
     main = longest(periods, problem.n_subjects)
     has_rate = main >= 0
-    rate = np.where(has_rate, np.r_[periods.rate, np.nan][main], np.nan)
+    rate = np.append(periods.rate, np.nan)[main]
     size = Subject(
         scale=dataset.units.scale,
         rate=rate,
@@ -73,6 +74,7 @@ def exposure_table(
     table = _who(problem, subjects)
     if np.any(has_rate):
         table["R0"] = rate
+        table["R0_LASTS"] = np.append(periods.end - periods.start, np.nan)[main]
         if subjects.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
     if draws is None:
@@ -170,9 +172,10 @@ def _add(
     centre = log_cl_v @ powers
     variance = np.einsum("a,nab,b->n", powers, covariance, powers)
     width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
-    table[name] = factor * np.exp(centre)
-    table[f"{name}_LOWER"] = factor * np.exp(centre - width)
-    table[f"{name}_UPPER"] = factor * np.exp(centre + width)
+    with np.errstate(over="ignore", invalid="ignore"):
+        table[name] = factor * np.exp(centre)
+        table[f"{name}_LOWER"] = factor * np.exp(centre - width)
+        table[f"{name}_UPPER"] = factor * np.exp(centre + width)
 
 
 def _add_drawn(

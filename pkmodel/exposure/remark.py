@@ -16,6 +16,9 @@ Bools = NDArray[np.bool_]
 
 HALF_LIVES_TO_90_PERCENT = float(np.log2(10.0))
 
+EARLY = "% of steady state"
+"""Ends the remark on a subject whose first plateau sample was drawn before 90 % of it."""
+
 
 def remark_on(plateaus: Plateaus, subject: int, period: int, decline: Decline) -> str:
     """Say why values are missing, and what makes those that are there doubtful.
@@ -80,7 +83,7 @@ def _on_steady_state(plateaus: Plateaus, period: int, decline: Decline) -> Itera
         share = 100.0 * -np.expm1(-decline.rate_constant * earliest)
         yield (
             f"first plateau sample after {_time(plateaus, earliest)}: with this half-life "
-            f"{share:.0f} % of steady state"
+            f"{share:.0f} {EARLY}"
         )
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pandas as pd
 
 from pkmodel.plots.scatter import grid
 from pkmodel.plots.style import GREY, Plot, house_style, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LEAST_FALL = 1e-6
 """Less than this of the objective is drawn as this, on a logarithmic axis."""
@@ -62,6 +68,15 @@ def search_path(trace: pd.DataFrame, *, is_virtual: bool) -> Plot:
         slope.set_ylabel("norm of the gradient", size=9)
         for axes in (above, slope):
             axes.set_yscale("log")
+            _widen(axes)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel("evaluation")
     return Plot(figure, table)
+
+
+def _widen(axes: Axes) -> None:
+    """Give one single value a decade to each side, as a logarithmic axis needs a range."""
+    drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    known = drawn[np.isfinite(drawn) & (drawn > 0.0)]
+    if known.size and known.min() == known.max():
+        axes.set_ylim(0.1 * known[0], 10.0 * known[0])
