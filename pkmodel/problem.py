@@ -20,7 +20,7 @@ from pkmodel.dataset.faults import Faults
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
 from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
-from pkmodel.kernels.joint import joint
+from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
 from pkmodel.kernels.mode import FOUND, UNDEFINED
@@ -437,6 +437,45 @@ class Problem:
         population = Population(values.factor, values.sigma)
         joint(self.steps, psi, self.rows, population, has_interaction(self.options), u, out)
         return out
+
+    def joint_slopes(self, x: Vector, u: Vector) -> tuple[Vector, Vector]:
+        """Half of -2 log joint density of data and effects, and its slopes, with interaction.
+
+        Parameters
+        ----------
+        x : array (size,)
+        u : array (subjects, draws, effects)
+
+        Returns
+        -------
+        value : array (subjects, draws)
+            As of `joint`.
+        slope : array (subjects, draws, effects + size)
+            In u, then in the packed parameters at fixed u.
+        """
+        values = self.packing.unpack(x)
+        mu, jacobian = self.typical(values.theta)
+        psi = self._psi(mu, jacobian)
+        subjects, draws, n = u.shape
+        value = np.empty((subjects, draws))
+        by_direction = np.empty((subjects, draws, psi.direction.shape[2]))
+        by_sigma = np.empty((subjects, draws, 3))
+        population = Population(values.factor, values.sigma)
+        slopes(self.steps, psi, self.rows, population, u, value, by_direction, by_sigma)
+        by_eta = by_direction[:, :, :n]
+        by_u = by_eta @ values.factor + u
+        if self.varies:
+            by_theta = by_direction[:, :, n:]
+        else:
+            by_theta = np.einsum("ikp,ipt->ikt", by_direction[:, :, self._order], jacobian)
+        by_factor = np.einsum("ika,ikb->ikab", by_eta, u)
+        by_x = self.packing.pull_back(
+            x,
+            by_theta.reshape(subjects * draws, -1),
+            by_factor.reshape(-1, n, n),
+            by_sigma.reshape(-1, 3),
+        )
+        return value, np.concatenate([by_u, by_x.reshape(subjects, draws, -1)], axis=2)
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""

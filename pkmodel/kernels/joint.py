@@ -1,15 +1,133 @@
-"""The joint density of data and random effects at given effects, of every subject."""
+"""The joint density of data and random effects at given effects, and its exact slopes.
+
+With z the directions (effects first), eta = L u and Omega = L L', half of -2 log joint density is
+
+    l(u) = 1/2 sum_rows rho(f(eta, z), sigma) + 1/2 u' u,
+
+without log|Omega|, which belongs to eta and not to u. Its slope in u is L' l_eta + u and that in
+L at fixed u is l_eta u', with l_eta the rows' slope in a shift of the effects.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pkmodel._jit import allocating_kernel
+from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.likelihood import Individual, Population, Rows, conditional, predict_rows
+from pkmodel.kernels.likelihood import Individual, Population, Rows, predict_rows, row_variance
 from pkmodel.kernels.predict import predict_subject
-from pkmodel.kernels.subject import Psi, make_work
+from pkmodel.kernels.residual import (
+    CENSORED,
+    IGNORED,
+    censored,
+    censored_by_sigma,
+    mills,
+    quantified,
+    quantified_by_sigma,
+    variance_by_sigma,
+)
+from pkmodel.kernels.small_matrix import apply
+from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.types import Vector
+
+
+@kernel
+def joint_value(individual: Individual, u: Vector, eta: Vector, work: Work) -> float:
+    """Half of -2 log joint density at eta = L u; `eta` is written.
+
+    Returns
+    -------
+    float
+        Infinite where the model is not defined.
+    """
+    predict, steps, psi, rows, population, frozen, subject = individual
+    n = psi.effects
+    sigma, combine = population.sigma, rows.combine
+    apply(population.factor, n, u, eta)
+    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
+    begin = steps.first[subject]
+    count = steps.first[subject + 1] - begin
+    observed, states, values = rows.y, rows.status, work.f
+    total = 0.0
+    for a in range(n):
+        total += u[a] * u[a]
+    for j in range(count):
+        state = states[begin + j]
+        if state == IGNORED:
+            continue
+        f = values[j]
+        r = row_variance(combine, sigma, frozen, j, f)[0]
+        e = observed[begin + j] - f
+        if state == CENSORED:
+            total -= 2.0 * mills(e / np.sqrt(r))[0]
+        else:
+            total += e * e / r + np.log(r)
+    return 0.5 * total if np.isfinite(total) else np.inf
+
+
+@kernel
+def joint_slopes(
+    individual: Individual,
+    u: Vector,
+    eta: Vector,
+    work: Work,
+    by_direction: Vector,
+    by_sigma: Vector,
+) -> float:
+    """Half of -2 log joint density at eta = L u, and the rows' slopes.
+
+    Only with a residual variance that follows the effects (`frozen` is empty).
+
+    Parameters
+    ----------
+    eta : array (n,)
+        Written.
+    by_direction : array (m,)
+        Written: slope of the rows' part in each direction, the shifts of the effects first.
+    by_sigma : array (3,)
+        Written: in the active residual coefficients.
+
+    Returns
+    -------
+    float
+        Infinite where the model is not defined.
+    """
+    predict, steps, psi, rows, population, frozen, subject = individual
+    n = psi.effects
+    m = by_direction.size
+    sigma, combine, active = population.sigma, rows.combine, rows.active
+    apply(population.factor, n, u, eta)
+    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
+    begin = steps.first[subject]
+    count = steps.first[subject + 1] - begin
+    observed, states, values, first = rows.y, rows.status, work.f, work.f1
+    total = 0.0
+    for a in range(n):
+        total += u[a] * u[a]
+    for z in range(m):
+        by_direction[z] = 0.0
+    for k in range(3):
+        by_sigma[k] = 0.0
+    for j in range(count):
+        state = states[begin + j]
+        if state == IGNORED:
+            continue
+        y, f = observed[begin + j], values[j]
+        variances = row_variance(combine, sigma, frozen, j, f)
+        is_censored = state == CENSORED
+        terms = censored(y, f, variances) if is_censored else quantified(y, f, variances)
+        total += terms[0]
+        for z in range(m):
+            by_direction[z] += 0.5 * terms[1] * first[j, z]
+        for k in range(3):
+            if active[k]:
+                s = variance_by_sigma(combine, sigma, f, k)
+                if is_censored:
+                    by_sigma[k] += 0.5 * censored_by_sigma(y, f, variances, s)[0]
+                else:
+                    by_sigma[k] += 0.5 * quantified_by_sigma(y, f, variances, s)[0]
+    return 0.5 * total if np.isfinite(total) else np.inf
 
 
 @allocating_kernel
@@ -36,9 +154,7 @@ def _joint(
             frozen = work.f[: steps.first[i + 1] - steps.first[i]].copy()
         individual = Individual(predict, steps, psi, rows, population, frozen, i)
         for k in range(u.shape[1]):
-            value[i, k] = conditional(
-                individual, u[i, k], eta, work, work.vector[0], work.matrix[0], work.matrix[1]
-            )
+            value[i, k] = joint_value(individual, u[i, k], eta, work)
 
 
 def joint(
@@ -62,3 +178,54 @@ def joint(
         Written; infinite where the model is not defined.
     """
     _joint(predict_subject.address, steps, psi, rows, population, interaction, u, value)
+
+
+@allocating_kernel
+def _slopes(
+    predict: int,
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    u: Vector,
+    value: Vector,
+    by_direction: Vector,
+    by_sigma: Vector,
+) -> None:
+    most = 0
+    for i in range(u.shape[0]):
+        most = max(most, steps.first[i + 1] - steps.first[i])
+    work = make_work(most, psi.effects, psi.direction.shape[2])
+    eta, nothing = np.zeros(psi.effects), np.zeros(0)
+    for i in range(u.shape[0]):
+        individual = Individual(predict, steps, psi, rows, population, nothing, i)
+        for k in range(u.shape[1]):
+            value[i, k] = joint_slopes(
+                individual, u[i, k], eta, work, by_direction[i, k], by_sigma[i, k]
+            )
+
+
+def slopes(
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    u: NDArray[np.float64],
+    value: NDArray[np.float64],
+    by_direction: NDArray[np.float64],
+    by_sigma: NDArray[np.float64],
+) -> None:
+    """Write half of -2 log joint density and the rows' slopes, with interaction.
+
+    Parameters
+    ----------
+    u : array (subjects, draws, n)
+    value : array (subjects, draws)
+        Written, as by `joint`.
+    by_direction : array (subjects, draws, m)
+        Written.
+    by_sigma : array (subjects, draws, 3)
+        Written.
+    """
+    address = predict_subject.address
+    _slopes(address, steps, psi, rows, population, u, value, by_direction, by_sigma)
