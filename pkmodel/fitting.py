@@ -28,9 +28,9 @@ from pkmodel.estimate.covariance import Covariance, covariance
 from pkmodel.estimate.maximum_likelihood import (
     Estimate,
     decrease_inside,
-    maximise,
     polish,
 )
+from pkmodel.estimate.methods import ESTIMATORS
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.grouping import Subjects, declared_subjects
@@ -120,7 +120,7 @@ def fit(
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
-    estimate = maximise(problem, _progress_line(options.starts, say))
+    estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say))
     if estimate is None:
         with within(_source(model)):
             raise _undefined(problem)

@@ -315,6 +315,9 @@ SHAPE_FAULTS = [
     ('[fit]\ncovariance = "sandwhich"', "[fit] covariance: 'sandwhich' is not known (did you"),
     ("[fit]\ncovariance = false", "[fit] covariance: expected"),
     ("[fit]\ninteraction = true", "[fit] interaction: goes with method"),
+    ("[fit]\norder = 7", '[fit] order: goes with method = "agq" only; remove it'),
+    ("[fit]\nchains = 2", '[fit] chains: goes with method = "saem" or method = "nuts" only'),
+    ('[fit]\ntarget = "both"', "[fit] target"),
     ('[fit]\nmethod = "focei"\ninteraction = false', "[fit] interaction: goes with method"),
 ]
 

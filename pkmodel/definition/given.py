@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkmodel.definition.option_check import option_problems, whole_number_fault
+from pkmodel.definition.option_check import OWNERS, option_problems, whole_number_fault
 from pkmodel.definition.reading import read_definition
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.errors import DataError, FitError, ModelError, Problem
@@ -121,8 +121,8 @@ def given_options(
         covariance = "sandwich" if covariance else "none"
     asked = {"method": method, "seed": seed, "starts": starts, "covariance": covariance}
     changes: dict[str, object] = {k: value for k, value in asked.items() if value is not None}
-    if method is not None and method != "laplace":
-        changes["interaction"] = None
+    if method is not None:
+        changes |= {key: None for key, owners in OWNERS.items() if method not in owners}
     options = replace(options, **changes)  # type: ignore[arg-type]
     problems = option_problems(options)
     if problems:

@@ -12,6 +12,18 @@ METHODS = ("fo", "foce", "focei", "laplace")
 PLANNED_METHODS = ("agq", "saem", "imp", "nuts")
 _CHOICES = {"censoring": ("m3", "m1"), "covariance": ("sandwich", "r", "s", "none")}
 _LEAST = {"starts": 1, "seed": 0, "max_evaluations": 1}
+_WHOLE = ("order", "draws", "chains", "tune")
+_TARGETS = ("joint", "marginal")
+
+OWNERS = {
+    "interaction": ("laplace",),
+    "order": ("agq",),
+    "draws": ("imp", "nuts"),
+    "chains": ("saem", "nuts"),
+    "tune": ("nuts",),
+    "target": ("nuts",),
+}
+"""Options that only some methods have a use for."""
 
 
 def option_problems(options: Options) -> list[Problem]:
@@ -23,13 +35,25 @@ def option_problems(options: Options) -> list[Problem]:
             messages[key] = f"{quoted(value)} is not known ({suggest(str(value), known)})"
     for key, least in _LEAST.items():
         messages[key] = whole_number_fault(getattr(options, key), least)
+    for key in _WHOLE:
+        value = getattr(options, key)
+        messages[key] = "" if value is None else whole_number_fault(value, 1)
     if not isinstance(options.interaction, bool | None):
         messages["interaction"] = f"expected true or false, got {quoted(options.interaction)}"
-    elif options.interaction is not None and options.method != "laplace":
-        messages["interaction"] = (
-            'goes with method = "laplace" only (foce is without, focei with); remove it'
+    if options.target not in (None, *_TARGETS):
+        messages["target"] = (
+            f"{quoted(options.target)} is not known ({suggest(str(options.target), _TARGETS)})"
         )
+    for key, owners in OWNERS.items():
+        if getattr(options, key) is not None and options.method not in owners:
+            messages[key] = messages.get(key) or _misplaced(key, owners)
     return [Problem(message, f"[fit] {key}") for key, message in messages.items() if message]
+
+
+def _misplaced(key: str, owners: tuple[str, ...]) -> str:
+    methods = " or ".join(f'method = "{name}"' for name in owners)
+    note = " (foce is without, focei with)" if key == "interaction" else ""
+    return f"goes with {methods} only{note}; remove it"
 
 
 def whole_number_fault(value: object, least: int) -> str:

@@ -17,7 +17,7 @@ from pkmodel.definition.model_check import (
     theta_problems,
     use_problems,
 )
-from pkmodel.definition.option_check import option_problems
+from pkmodel.definition.option_check import OWNERS, option_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.definition.residual_check import IDLE_COMBINE, SIGMAS, residual_problems
@@ -172,10 +172,11 @@ def _residual_problems(
 
 
 def _option_problems(options: Options, incomplete: frozenset[str]) -> list[Problem]:
-    """Check the options; without the interaction, where the method may be what is left out."""
+    """Check the options; where the method may be what is left out, without what depends on it."""
     problems = option_problems(options)
     if "fit" in incomplete:
-        problems = [problem for problem in problems if problem.place != "[fit] interaction"]
+        places = {f"[fit] {key}" for key in OWNERS}
+        problems = [problem for problem in problems if problem.place not in places]
     return problems
 
 

@@ -172,6 +172,11 @@ def _options(options: Options) -> dict[str, object]:
             "starts": options.starts,
             "seed": options.seed,
             "max_evaluations": options.max_evaluations,
+            "order": options.order,
+            "draws": options.draws,
+            "chains": options.chains,
+            "tune": options.tune,
+            "target": options.target,
         }
     )
 

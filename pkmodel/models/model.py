@@ -102,7 +102,8 @@ class Options:
     Attributes
     ----------
     method : str
-        ``"fo"``, ``"foce"``, ``"focei"`` or ``"laplace"``.
+        ``"fo"``, ``"foce"``, ``"focei"``, ``"laplace"``, ``"agq"``, ``"imp"``, ``"saem"`` or
+        ``"nuts"``.
     interaction : bool or None
         For ``"laplace"`` only: residual variance follows the random effects (default) or is kept
         at eta = 0.
@@ -114,9 +115,24 @@ class Options:
     starts : int
         Scattered starts, the first at the initial values.
     seed : int
-        For the scatter of the starts.
+        For the scatter of the starts, and for all that is drawn.
     max_evaluations : int
         Objectives evaluated before a start gives up.
+    order : int or None
+        Of ``"agq"``: quadrature nodes in each effect; None has it refined until the objective
+        settles.
+    draws : int or None
+        Of ``"imp"``: draws of each subject; of ``"nuts"``: draws that each chain keeps.
+    chains : int or None
+        Of ``"saem"`` and ``"nuts"``.
+    tune : int or None
+        Of ``"nuts"``: draws of each chain that adapt the sampler and are not kept.
+    target : str or None
+        Of ``"nuts"``: ``"joint"``, the density of population parameters and effects, or
+        ``"marginal"``, that of the population parameters alone.
+
+    An option that is None has the method's own default; one given to a method that has no use for
+    it is refused.
     """
 
     method: str = "focei"
@@ -126,3 +142,8 @@ class Options:
     starts: int = 1
     seed: int = 1
     max_evaluations: int = 1000
+    order: int | None = None
+    draws: int | None = None
+    chains: int | None = None
+    tune: int | None = None
+    target: str | None = None

@@ -1,0 +1,17 @@
+"""Which estimator each method is; the one place where a method is added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise
+from pkmodel.problem import Problem
+
+Estimator = Callable[[Problem, Progress | None], Estimate | None]
+
+ESTIMATORS: dict[str, Estimator] = {
+    "fo": maximise,
+    "foce": maximise,
+    "focei": maximise,
+    "laplace": maximise,
+}
