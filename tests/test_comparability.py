@@ -13,8 +13,12 @@ from click.testing import CliRunner
 import pkmodel as pk
 from pkmodel.cli import main
 from pkmodel.comparability import compare_groups
-from pkmodel.comparability_text import comparability_summary, short
+from pkmodel.comparability_text import comparability_summary
+from pkmodel.evidence import WORDS
+from pkmodel.number import short
+from pkmodel.report import write_report
 from pkmodel.summary import plain_text
+from report_page import Page
 
 UNITS = '{ time = "h", amount = "ug", concentration = "pg/mL" }'
 DEFINITION = """
@@ -286,6 +290,31 @@ def test_published_tables_with_faults_are_refused(define, scratch, definition, t
     fit = _with_published(define, scratch, definition, f"faulty{len(text)}", text)
     with pytest.raises(pk.DataError, match=message):
         fit.contrast()
+
+
+# -- the screen and the page say the same ------------------------------------------------------
+
+
+def test_the_screen_and_the_page_write_the_same_numbers_and_words(run):
+    """Each ratio, its interval and each mean with its SD stand letter by letter in both."""
+    done, out = run
+    printed = " ".join(done.output.split())
+    page = Page(write_report(out).read_text(encoding="utf-8"))
+    cells = {" ".join(cell.split()) for row in page.rows for cell in row}
+    for c in json.loads((out / "contrasts.json").read_text()):
+        if c["metric"] == "CL_BSA":
+            ends = f"{c['lower']:.3f} to {c['upper']:.3f}"
+            assert f"{c['ratio']:.3f} {ends}" in printed
+            assert {f"{c['ratio']:.3f}", ends, WORDS[c["kind"]]} <= cells
+    groups = pd.read_csv(out / "groups.csv")
+    for row in groups[groups["metric"] == "CSS"].to_dict("records"):
+        text = f"{short(row['mean'])} ± {short(row['sd'])}"
+        assert f"{WORDS[row['kind']]} {row['n']} {text}" in printed
+        assert text in cells
+    for kind in ("individual", "noncompartmental", "model"):
+        said = f"{WORDS[kind]} is kind {kind}"
+        assert said in printed
+        assert said in page.text
 
 
 def test_short_numbers():

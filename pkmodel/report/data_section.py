@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from pkmodel.number import count, number, percent
+from pkmodel.report.between import interval
 from pkmodel.report.content import Part, Section, Table, Text
-from pkmodel.report.number import count, interval, number, percent
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
 
