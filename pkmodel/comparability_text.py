@@ -209,7 +209,8 @@ def _verdict(c: Contrast) -> Text:
 
 
 def _interval(c: Contrast) -> str:
-    return f"{ratio(c.lower) or UNKNOWN} to {ratio(c.upper) or UNKNOWN}"
+    lower, upper = ratio(c.lower), ratio(c.upper)
+    return f"{lower or UNKNOWN} to {upper or UNKNOWN}" if lower or upper else UNKNOWN
 
 
 def _multiplicity(found: Comparability, shown: list[Contrast]) -> str:

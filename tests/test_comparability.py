@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from itertools import product
 
 import numpy as np
@@ -284,10 +285,17 @@ def test_published_summaries_stand_beside_groups_of_their_name(define, scratch, 
         ),
         ("group,metric,unit,mean,source\nadults,CSS,pg/mL,700,A\n", "groups there: adults"),
         ("group,metric,mean\ninfants,CSS,700\n", "no column unit, source"),
+        ("", "the file is empty; expected a CSV with the columns group, metric, unit, source"),
+        ("group,metric,unit,source\n", "a header and no rows; expected .* a row per group and met"),
+        ("group,metric,unit,sd,source\ninfants,CSS,pg/mL,0,A\n", "line 2: sd is 0; expected"),
+        ("group,metric,unit,source\n\ninfants,CCS,pg/mL,A\n", "line 3: no metric 'CCS'; did"),
+        ("group,metric,unit,source\ninfants,CSS,pg/mL,A,B\n", "more cells than its header"),
+        ("group,metric,unit,source\ninfants,CSS\n", "line 2: CSS is in , and in pg/mL"),
     ],
 )
 def test_published_tables_with_faults_are_refused(define, scratch, definition, text, message):
-    fit = _with_published(define, scratch, definition, f"faulty{len(text)}", text)
+    name = f"faulty_{sha256(text.encode()).hexdigest()[:8]}"
+    fit = _with_published(define, scratch, definition, name, text)
     with pytest.raises(pk.DataError, match=message):
         fit.contrast()
 
