@@ -256,6 +256,17 @@ def test_counts_below_quantification_are_by_group(grouped):
     assert page.row("subjects")[0][1:] == ["6", "6", "0", "12"]
 
 
+def test_covariates_are_explained_where_their_meaning_is_known(fitted, tmp_path, undrawn):
+    assert "WT: weight, kg." in _page(fitted).text
+    assert "is not declared" not in _page(fitted).text
+    pk.fit("blinatumomab", covariance=False).save(tmp_path / "run")
+    _change(tmp_path / "run", covariates={"HT": "height or length, cm", "GROUP": None})
+    write_report(tmp_path / "run")
+    text = _page(tmp_path / "run").text
+    assert "HT: height or length, cm. GROUP_DATA: the column GROUP of the data." in text
+    assert "What is in SEX, GROUP, VIRTUAL, and in which unit, is not declared." in text
+
+
 def test_exposure_and_contrasts_are_those_of_the_files(grouped):
     page = _page(grouped)
     summary = pd.read_csv(grouped / "groups.csv").query("metric == 'CSS'")
