@@ -152,6 +152,7 @@ def compare_groups(
     level: float = LEVEL,
     multiplicity: str = "none",
     rule: PlateauRule = DEFAULT_RULE,
+    doubt: str = "",
 ) -> Comparability:
     """Compare groups of subjects.
 
@@ -172,6 +173,8 @@ def compare_groups(
     multiplicity : str
     rule : PlateauRule
         Of the non-compartmental analysis.
+    doubt : str
+        Why the estimate is not to be used; then no ratio is estimated inside the model.
 
     Returns
     -------
@@ -215,7 +218,7 @@ def compare_groups(
             (
                 *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
                 *noncompartmental_contrasts(plain, asked),
-                *in_model_contrasts(problem, estimate, exposure, asked),
+                *in_model_contrasts(problem, estimate, exposure, asked, doubt=doubt),
             ),
             exposure,
             plain,

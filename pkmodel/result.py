@@ -296,7 +296,12 @@ class Fit:
             level=level,
             multiplicity=multiplicity,
             rule=rule,
+            doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
         )
+
+    @property
+    def _doubt(self) -> str:
+        return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
     @property
     def shrinkage(self) -> dict[str, Any]:
