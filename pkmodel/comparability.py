@@ -23,9 +23,10 @@ from pkmodel.exposure.noncompartmental import noncompartmental_table, sample_tab
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
 from pkmodel.exposure.remark import EARLY
 from pkmodel.exposure.summary import group_summary
-from pkmodel.grouping import Groups, Subjects
+from pkmodel.grouping import Groups
 from pkmodel.problem import Problem
 from pkmodel.published import published_beside
+from pkmodel.subjects import Subjects
 
 _UNTABULATED = frozenset(
     {
