@@ -36,12 +36,13 @@ from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
-from pkmodel.grouping import Subjects, covariate_groups
+from pkmodel.grouping import covariate_groups
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
 from pkmodel.problem import Problem
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects
 
 if TYPE_CHECKING:
     import xarray
@@ -303,7 +304,12 @@ class Fit:
             level=level,
             multiplicity=multiplicity,
             rule=rule,
+            doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
         )
+
+    @property
+    def _doubt(self) -> str:
+        return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
     @property
     def shrinkage(self) -> dict[str, Any]:

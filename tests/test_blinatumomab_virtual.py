@@ -14,11 +14,11 @@ import pkmodel as pk
 from pkmodel.dataset import read_dataset
 from pkmodel.exposure.noncompartmental import noncompartmental_table
 from pkmodel.exposure.periods import constant_rate_periods
-from pkmodel.grouping import is_virtual
 from pkmodel.shipped import shipped_data
 from pkmodel.simulate import plan_trial, read_trial
 from pkmodel.simulate.group import simulate_group
 from pkmodel.simulate.plateau import plateau_metric
+from pkmodel.subjects import is_virtual
 
 FOLDER = Path(shipped_data()["blinatumomab_virtual"].file).parent
 UNITS = {"time": "h", "amount": "ug", "concentration": "pg/mL"}

@@ -14,6 +14,7 @@ from scipy.interpolate import CubicSpline
 import pkmodel as pk
 import pkmodel.contrast.group_effects as group_effects
 import pkmodel.contrast.profile as profile
+import pkmodel.contrast.refit as refit
 from group_data import NAMES, group_data
 from pkmodel.contrast.comparison import Comparison, given_comparison
 from pkmodel.contrast.effect import test_of_all as joint_test
@@ -350,10 +351,10 @@ def test_a_refit_that_fails_leaves_nothing_in_place_of_a_number(
 ) -> None:
     whole = profile.refit
 
-    def failing(problem, held, x, eta):  # type: ignore[no-untyped-def]
+    def failing(problem, held, x, eta, **how):  # type: ignore[no-untyped-def]
         if min(held.values()) < 1.1:
             raise FitError(f"at {min(held.values()):.3g} nothing works")
-        return whole(problem, held, x, eta)
+        return whole(problem, held, x, eta, **how)
 
     monkeypatch.setattr(profile, "refit", failing)
     infant, child = contrasts_of(fit, comparison_of(data), "CL_BSA")
@@ -407,7 +408,7 @@ def test_a_joint_refit_better_than_the_free_fit_starts_it_anew(
 def test_a_refit_that_failed_is_not_made_again(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def failing(problem, held, x, eta):  # type: ignore[no-untyped-def]
+    def failing(problem, held, x, eta, **how):  # type: ignore[no-untyped-def]
         calls.append(held)
         raise FitError("nothing works")
 
@@ -468,7 +469,7 @@ def test_a_group_without_subjects_has_a_row_that_says_so(fit: Fit, data: pd.Data
     empty = given_comparison(names, code + 1, reference="newborn")
     row = contrasts_of(fit, empty, "CL_BSA")[0]
     assert np.isnan(row.ratio)
-    assert "no ratio of CL_BSA: no subjects to compare" in row.warnings
+    assert "no ratio of CL_BSA inside the model: no subjects to compare" in row.warnings
 
 
 def test_names_that_the_data_and_the_model_have_already_are_not_taken(
@@ -500,3 +501,49 @@ def test_a_group_of_one_subject_leans_on_the_others() -> None:
     row = contrasts_of(fit, comparison_of(data, "child"), "CL_BSA")[0]
     assert row.lower < row.ratio < row.upper
     assert "infant has 1 subject: the interval rests on the spread of other groups" in row.warnings
+
+
+def test_after_two_refits_that_failed_none_is_searched_from_afar(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing search from the initial values is the longest of all: minutes, were each made."""
+    limits = []
+
+    def lost(problem, *place):  # type: ignore[no-untyped-def]
+        limits.append(problem.options.max_evaluations)
+
+    monkeypatch.setattr(refit, "resume", lambda *_: None)
+    monkeypatch.setattr(refit, "maximise", lost)
+    searched = Profile(fit.problem, fit.estimate, "cl", StudentThreshold(36, 33))
+    for value in (-0.2, -0.1, 0.1, 0.2):
+        with pytest.raises(FitError, match=r"at cl = \d.* the likelihood is not defined"):
+            searched.root(value)
+    assert limits == [refit.MOST_EVALUATIONS] * 2
+    assert fit.problem.options.max_evaluations > refit.MOST_EVALUATIONS
+
+
+def test_a_singular_matrix_in_a_refit_is_a_refit_that_failed(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def singular(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(refit, "resume", singular)
+    monkeypatch.setattr(refit, "maximise", singular)
+    searched = Profile(fit.problem, fit.estimate, "cl", StudentThreshold(36, 33))
+    with pytest.raises(FitError, match="the search met a singular matrix"):
+        searched.root(0.0)
+
+
+def test_an_estimate_in_doubt_starts_no_group_model(
+    fit: Fit, data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_effects, "whole_fit", lambda *_: pytest.fail("a fit was made"))
+    found = in_model_contrasts(
+        fit.problem, fit.estimate, exposure(fit), comparison_of(data), doubt="the search stalled"
+    )
+    assert {row.metric for row in found} >= {"CL_BSA", "HALF_LIFE"}
+    for row in found:
+        assert row.warnings == (f"no ratio of {row.metric} inside the model: the search stalled",)
+        assert np.isnan([row.ratio, row.lower, row.upper, row.p_value]).all()
+        assert row.verdict == "inconclusive"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import pkmodel as pk
-from pkmodel.grouping import declared_subjects
+from pkmodel.subjects import declared_subjects
 
 UNITS = {"time": "h", "amount": "ug", "concentration": "pg/mL"}
 GROUPS = {"age": "AGE", "unit": "month", "scheme": "ich_e11"}

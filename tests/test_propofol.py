@@ -13,8 +13,8 @@ import pytest
 
 import pkmodel as pk
 import twin_likelihood
-from pkmodel.grouping import declared_subjects
 from pkmodel.shipped import shipped_data, shipped_fits
+from pkmodel.subjects import declared_subjects
 
 FILE = shipped_fits()["propofol_children"]
 TEXT = FILE.read_text(encoding="utf-8")

@@ -17,9 +17,9 @@ from pkmodel.diagnostics.conditional import Draws
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
 from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
-from pkmodel.grouping import Subjects
 from pkmodel.kernels.mode import FOUND
 from pkmodel.problem import Evaluation, Problem
+from pkmodel.subjects import Subjects
 
 Vector = NDArray[np.float64]
 Ints = NDArray[np.int64]
