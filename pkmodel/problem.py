@@ -20,6 +20,7 @@ from pkmodel.dataset.faults import Faults
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
 from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
+from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy
 from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
@@ -36,6 +37,7 @@ Vector = NDArray[np.float64]
 
 DISTRIBUTION_CODE = {"lognormal": LOGNORMAL, "normal": NORMAL, "logitnormal": LOGITNORMAL}
 METHOD_KIND = {"fo": FO, "foce": CONDITIONAL, "focei": CONDITIONAL, "laplace": LAPLACE}
+METHOD_KIND["nuts"] = LAPLACE
 LOOSE, TIGHT = 1e-14, 1e-21
 
 
@@ -476,6 +478,49 @@ class Problem:
             by_sigma.reshape(-1, 3),
         )
         return value, np.concatenate([by_u, by_x.reshape(subjects, draws, -1)], axis=2)
+
+    @property
+    def n_directions(self) -> int:
+        """Directions of which the kernels give slopes: the effects first."""
+        return int(self._direction.shape[2])
+
+    def hierarchy(
+        self,
+        values: Values,
+        mu: Vector,
+        jacobian: Vector,
+        coordinates: Coordinates,
+        point: Point,
+        out: Slopes,
+    ) -> float:
+        """Half of -2 log joint density of data and coordinates of the effects, with interaction.
+
+        Parameters
+        ----------
+        values : Values
+        mu, jacobian : arrays
+            As `typical` returns them there.
+        coordinates : Coordinates
+        point : Point
+        out : Slopes
+            Written.
+
+        Returns
+        -------
+        float
+            Infinite where the model is not defined.
+        """
+        population = self._population(values)
+        if population is None or not np.all(np.isfinite(mu)):
+            return np.inf
+        psi = self._psi(mu, jacobian)
+        return hierarchy(self.steps, psi, self.rows, population, coordinates, point, out)
+
+    def by_theta(self, by_direction: Vector, jacobian: Vector) -> Vector:
+        """Sum the subjects' slopes in the directions to those in all thetas."""
+        if self.varies:
+            return np.asarray(np.sum(by_direction[:, len(self.effects) :], axis=0))
+        return np.asarray(by_direction[:, self._order].ravel() @ jacobian.reshape(-1, jacobian.shape[2]))
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""
