@@ -42,13 +42,13 @@ class Subjects:
     ----------
     groups : Groups or None
     age : array (n_subjects,) or None
-        Years.
-    bsa : array (n_subjects,) or None
-        Body surface area, m2.
+        Years, at the first record, which decides the group.
+    bsa : array (n_rows,) or None
+        Body surface area at each record of the data, m2: children grow.
     bsa_source : str
         The column, or the formula and its columns.
-    weight : array (n_subjects,) or None
-        kg.
+    weight : array (n_rows,) or None
+        At each record, kg.
     is_virtual : bool
         Some subject is simulated, by the column ``VIRTUAL``.
     """
@@ -59,6 +59,14 @@ class Subjects:
     bsa_source: str = ""
     weight: Vector | None = None
     is_virtual: bool = False
+
+    def bsa_at(self, rows: NDArray[np.int64]) -> Vector | None:
+        """Return body surface areas at records of the data, m2; None where none are known."""
+        return None if self.bsa is None else self.bsa[rows]
+
+    def weight_at(self, rows: NDArray[np.int64]) -> Vector | None:
+        """Return body weights at records of the data, kg; None where none are known."""
+        return None if self.weight is None else self.weight[rows]
 
 
 def is_virtual(dataset: Dataset) -> bool:
@@ -104,13 +112,12 @@ def declared_subjects(
     age = age_in_days(dataset.covariates[section.age], section.unit) / DAYS["year"]
     _check_people(dataset, section, {kind: name for name, kind in columns.items()}, age)
     dataset, bsa, source = _with_body_surface(dataset, surface)
-    first = first_rows(dataset)[:-1]
     return dataset, Subjects(
         groups=age_groups(dataset, section),
-        age=age[first],
-        bsa=None if bsa is None else bsa[first],
+        age=age[first_rows(dataset)[:-1]],
+        bsa=bsa,
         bsa_source=source,
-        weight=None if weight is None else dataset.covariates[weight][first],
+        weight=None if weight is None else dataset.covariates[weight],
         is_virtual=is_virtual(dataset),
     )
 

@@ -33,11 +33,12 @@ def test_groups_body_surface_and_weight_of_each_subject():
     data = _data(AGE=[0.5, 6.0, 30.0], WT=[4.0, 7.5, 13.0], HT=[54.0, 66.0, 92.0])
     bsa = {"weight": "WT", "height": "HT", "formula": "haycock"}
     more, subjects = declared_subjects(data, GROUPS | {"bsa": bsa})
-    expected = 0.024265 * np.array([54.0, 66.0, 92.0]) ** 0.3964 * subjects.weight**0.5378
+    weight = subjects.weight_at(np.array([0, 2, 4]))
+    expected = 0.024265 * np.array([54.0, 66.0, 92.0]) ** 0.3964 * weight**0.5378
     assert subjects.groups.labels.tolist() == ["newborn", "infant and toddler", "child"]
-    assert subjects.weight.tolist() == [4.0, 7.5, 13.0]
-    np.testing.assert_allclose(subjects.bsa, expected, rtol=1e-14)
-    np.testing.assert_array_equal(more.covariates["BSA"], np.repeat(subjects.bsa, 2))
+    assert weight.tolist() == [4.0, 7.5, 13.0]
+    np.testing.assert_allclose(subjects.bsa, np.repeat(expected, 2), rtol=1e-14)
+    np.testing.assert_array_equal(more.covariates["BSA"], subjects.bsa)
     assert subjects.bsa_source == "Haycock, from WT and HT"
     assert not subjects.is_virtual
 
@@ -46,14 +47,15 @@ def test_a_column_of_body_surface_is_used_as_it_is():
     data = _data(AGE=[6.0], S=[0.4])
     same, subjects = declared_subjects(data, GROUPS | {"bsa": "S"})
     assert same is data
-    assert subjects.bsa.tolist() == [0.4]
+    assert subjects.bsa.tolist() == [0.4, 0.4]
     assert subjects.bsa_source == "column S"
     assert subjects.weight is None
+    assert subjects.weight_at(np.array([0])) is None
 
 
 def test_weight_may_be_named_alone():
     _, subjects = declared_subjects(_data(AGE=[6.0], KG=[7.0]), GROUPS | {"weight": "KG"})
-    assert subjects.weight.tolist() == [7.0]
+    assert subjects.weight.tolist() == [7.0, 7.0]
 
 
 def test_without_a_declaration_nothing_is_known():
