@@ -252,6 +252,25 @@ def test_each_fate() -> None:
     np.testing.assert_allclose(table["ELAPSED"], elapsed)
 
 
+def test_a_sample_before_the_stop_of_a_brief_infusion_is_not_of_the_decline() -> None:
+    """Injections of 12 s by pump: 6 s before the end, one has given half of its drug.
+
+    To the minute, which is one time beside an infusion of hours, that sample would be of the
+    decline, and the half-life 8.4 min instead of 6.9. The sample at the end itself is of it.
+    """
+    cl, v = 1.0, 10.0
+    doses = [(0.0, 0.2, 500.0), (20.05, 0.2, 500.0)]
+    times = (0.1, 0.2, 5.0, 10.0, 20.0, 20.15)
+    rows = [infusion(*doses[0]), *(sample(t, concentration(t, doses, cl, v)) for t in times)]
+    rows.insert(-1, infusion(*doses[1]))
+    units = {"time": "min", "amount": "ug", "concentration": "pg/mL"}
+    dataset = data(rows, units=units)
+    used = sample_table(dataset)["USE"].tolist()
+    assert used == ["settling", *["decline"] * 4, "settling"]
+    table = only(noncompartmental_table(dataset))
+    assert table["HALF_LIFE"] == pytest.approx(np.log(2.0) * v / cl, rel=EXACT)
+
+
 def test_a_sample_at_the_stop_counts_whichever_record_comes_first() -> None:
     start = infusion(0, 24, 1)
     assert uses([start, sample(24, 100), sample(26, 50)]) == ["plateau and decline", "decline"]
