@@ -219,7 +219,7 @@ def compare_groups(
             (
                 *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
                 *noncompartmental_contrasts(plain, asked),
-                *in_model_contrasts(problem, estimate, exposure, asked, doubt=doubt),
+                *in_model_contrasts(problem, estimate, exposure, subjects, asked, doubt=doubt),
             ),
             exposure,
             plain,

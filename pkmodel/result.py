@@ -62,7 +62,7 @@ class Fit:
     problem : Problem
         The model and data that were fitted.
     subjects : Subjects
-        Age group, body surface and weight of each, as ``[groups]`` declares them.
+        Age group of each, body surface and weight at each record, as ``[groups]`` declares them.
     estimate : Estimate
         The best point and the way to it.
     covariance : Covariance or None
@@ -167,7 +167,11 @@ class Fit:
 
     @cached_property
     def individuals(self) -> pd.DataFrame:
-        """One row per subject: modes, parameters, objective, group and exposure, covariates."""
+        """One row per subject: modes, parameters, objective, group and exposure, covariates.
+
+        Parameters and covariates are those of the first record; CSS and CL_BSA are those of
+        `exposure`, by the covariates and the size at the end of the longest infusion.
+        """
         exposure = self.exposure
         more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}
         return individuals_table(self.problem, self.estimate.x, self.estimate.final, more)

@@ -11,15 +11,10 @@ from pydantic import ValidationError
 
 from pkmodel.covariates.age_group import DAYS, NO_GROUP, Scheme, age_in_days, assign_groups
 from pkmodel.covariates.body_surface import FORMULAS, body_surface_area
-from pkmodel.covariates.plausible import (
-    OLDEST,
-    Limits,
-    body_surface_limits,
-    height_limits,
-    weight_limits,
-)
+from pkmodel.covariates.plausible import OLDEST
 from pkmodel.dataset import Dataset
 from pkmodel.dataset.faults import Faults
+from pkmodel.dataset.size_checks import check_sizes
 from pkmodel.definition.schema import BsaSection, GroupsSection
 from pkmodel.errors import DataError, ModelError, Problem
 from pkmodel.grouping import Groups, age_groups, declared_scheme
@@ -42,13 +37,13 @@ class Subjects:
     ----------
     groups : Groups or None
     age : array (n_subjects,) or None
-        Years.
-    bsa : array (n_subjects,) or None
-        Body surface area, m2.
+        Years, at the first record, which decides the group.
+    bsa : array (n_rows,) or None
+        Body surface area at each record of the data, m2: children grow.
     bsa_source : str
         The column, or the formula and its columns.
-    weight : array (n_subjects,) or None
-        kg.
+    weight : array (n_rows,) or None
+        At each record, kg.
     is_virtual : bool
         Some subject is simulated, by the column ``VIRTUAL``.
     """
@@ -59,6 +54,14 @@ class Subjects:
     bsa_source: str = ""
     weight: Vector | None = None
     is_virtual: bool = False
+
+    def bsa_at(self, rows: NDArray[np.int64]) -> Vector | None:
+        """Return body surface areas at records of the data, m2; None where none are known."""
+        return None if self.bsa is None else self.bsa[rows]
+
+    def weight_at(self, rows: NDArray[np.int64]) -> Vector | None:
+        """Return body weights at records of the data, kg; None where none are known."""
+        return None if self.weight is None else self.weight[rows]
 
 
 def is_virtual(dataset: Dataset) -> bool:
@@ -80,7 +83,8 @@ def declared_subjects(
     Returns
     -------
     dataset : Dataset
-        With the covariate BSA where it is computed from weight and height.
+        With the covariate BSA where it is computed from weight and height, and a warning where
+        sizes that are not plausible were allowed.
     subjects : Subjects
 
     Raises
@@ -102,15 +106,14 @@ def declared_subjects(
         columns |= {surface.column: "bsa"} if surface.column else {surface.height or "": "height"}
     dataset.check_covariates(columns, user="[groups]")
     age = age_in_days(dataset.covariates[section.age], section.unit) / DAYS["year"]
-    _check_people(dataset, section, {kind: name for name, kind in columns.items()}, age)
+    dataset = _checked(dataset, section, columns, age)
     dataset, bsa, source = _with_body_surface(dataset, surface)
-    first = first_rows(dataset)[:-1]
     return dataset, Subjects(
         groups=age_groups(dataset, section),
-        age=age[first],
-        bsa=None if bsa is None else bsa[first],
+        age=age[first_rows(dataset)[:-1]],
+        bsa=bsa,
         bsa_source=source,
-        weight=None if weight is None else dataset.covariates[weight][first],
+        weight=None if weight is None else dataset.covariates[weight],
         is_virtual=is_virtual(dataset),
     )
 
@@ -171,27 +174,19 @@ def _with_body_surface(
 # -- what cannot be ---------------------------------------------------------------------------
 
 
-def _check_people(
+def _checked(
     dataset: Dataset, section: GroupsSection, columns: Mapping[str, str], age: Vector
-) -> None:
-    """Refuse values that no person has, and ages outside all groups."""
-    faults = Faults(dataset.ids, dataset.subject, dataset.row, {})
+) -> Dataset:
+    """Refuse sizes that no person has, and ages outside all groups; return with warnings."""
+    faults = Faults(dataset.ids, dataset.subject, dataset.row, {}, dataset.allow)
     wrong = ~((age >= 0.0) & (age <= OLDEST))
     faults.rows(
         wrong,
         section.age,
         f"no age of a person in {section.unit}s; check the value, and unit under [groups]",
     )
-    known = {
-        "weight": (weight_limits, "kg"),
-        "height": (height_limits, "cm"),
-        "bsa": (body_surface_limits, "m2"),
-    }
-    for kind, (limits_at, unit) in known.items():
-        if kind in columns:
-            name = columns[kind]
-            values = dataset.covariates[name]
-            _report(faults, name, values, limits_at(age), unit, age, ~wrong)
+    sizes = {kind: (name, dataset.covariates[name]) for name, kind in columns.items()}
+    check_sizes(sizes, age, ~wrong, faults)
     first = first_rows(dataset)[:-1]
     scheme = declared_scheme(section)
     code = assign_groups(age_in_days(dataset.covariates[section.age], section.unit), scheme)
@@ -200,29 +195,9 @@ def _check_people(
     faults.rows(outside, section.age, _outside(section, scheme))
     if faults.problems:
         raise DataError(faults.problems, dataset.source)
-
-
-def _report(
-    faults: Faults,
-    name: str,
-    values: Vector,
-    limits: Limits,
-    unit: str,
-    age: Vector,
-    counted: NDArray[np.bool_],
-) -> None:
-    """Note each implausible value once, however many records of the subject repeat it."""
-    wrong = limits.are_broken_by(values) & counted
-    repeated = np.zeros_like(wrong)
-    repeated[1:] = (values[1:] == values[:-1]) & (faults.subject[1:] == faults.subject[:-1])
-    wrong &= ~repeated
-    details = {
-        int(row): f"{values[row]:g} {unit} at an age of {age[row]:.3g} years, where "
-        f"{limits.low[row]:.2g} to {limits.high[row]:.3g} {unit} are plausible"
-        for row in np.flatnonzero(wrong)
-    }
-    advice = "check the value and its unit, the age, and the unit of age under [groups]"
-    faults.rows(wrong, name, f"{{detail}}: {advice}", details=details)
+    if not faults.warnings:
+        return dataset
+    return replace(dataset, warnings=(*dataset.warnings, *faults.warnings))
 
 
 def _outside(section: GroupsSection, scheme: Scheme) -> str:

@@ -60,8 +60,8 @@ def virtual_infants(trial):
 def cohort():
     data = read_dataset(FOLDER / "blinatumomab_virtual.csv", units=UNITS)
     first = np.searchsorted(data.subject, np.arange(data.n_subjects))
-    bsa, group = (data.covariates[name][first] for name in ("BSA", "GROUP"))
-    return data, noncompartmental_table(data, bsa=bsa).assign(GROUP=group)
+    group = data.covariates["GROUP"][first]
+    return data, noncompartmental_table(data, bsa=data.covariates["BSA"]).assign(GROUP=group)
 
 
 def test_the_script_makes_the_shipped_files(tmp_path):

@@ -30,6 +30,7 @@ from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.metric import METRICS
 from pkmodel.problem import Problem
+from pkmodel.subjects import Subjects
 
 MOST_STARTS = 4
 """Times that a free fit is made, where a refit finds a better point than it."""
@@ -53,6 +54,7 @@ def in_model_contrasts(
     problem: Problem,
     estimate: Estimate,
     table: pd.DataFrame,
+    subjects: Subjects,
     comparison: Comparison,
     threshold: str = "t",
     metrics: Iterable[str] = METRICS,
@@ -69,6 +71,8 @@ def in_model_contrasts(
         Of it.
     table : DataFrame
         Model-based exposure, a row per subject in the order of the data: ID, CL, V and metrics.
+    subjects : Subjects
+        Their sizes at each record.
     comparison : Comparison
     threshold : str
         ``"t"``: exact where every subject tells its own parameter; ``"chi-square"``.
@@ -84,7 +88,7 @@ def in_model_contrasts(
         Of kind ``"model"``, a row per metric, adjustment and group beside the reference.
     """
     case = _Case(problem, estimate, table, comparison, threshold, doubt)
-    asked = questions(problem, estimate.x, table, metrics)
+    asked = questions(problem, estimate.x, table, subjects, metrics)
     answers: dict[int, list[Contrast]] = {}
     for number, question in enumerate(asked):
         if number not in answers:
@@ -98,8 +102,10 @@ def _answers(case: _Case, asked: Sequence[Question]) -> list[list[Contrast]]:
     """Answer questions that one group model answers."""
     question, comparison = asked[0], case.comparison
     has_mode = np.isfinite(case.table["CL"].to_numpy(float))
-    has_size = has_mode if question.size is None else np.isfinite(question.size)
-    kept = (comparison.code >= 0) & has_mode & has_size
+    kept = (comparison.code >= 0) & has_mode
+    if question.size is not None:
+        first = case.problem.start[:-1]
+        kept &= np.logical_and.reduceat(np.isfinite(question.size), first)
     counts = np.bincount(comparison.code[kept], minlength=len(comparison.names))
     effects, reason = _fitted(case, question, kept, counts)
     for _ in range(MOST_STARTS):
