@@ -12,6 +12,7 @@ from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.grouping import Groups, Subjects
 from pkmodel.problem import Problem
+from pkmodel.shipped import column_meanings
 from pkmodel.status import Status
 
 Part = dict[str, Any]
@@ -86,9 +87,15 @@ def ending_part(status: Status, warnings: Sequence[str]) -> Part:
 
 
 def data_part(problem: Problem) -> Part:
-    """Count subjects and observations, and the rows left out by reason."""
+    """Say what the covariates are, where it is known; count subjects, observations, rows left out.
+
+    A covariate has the meaning and unit that the birth certificate of a shipped table gives it,
+    else None.
+    """
     dataset = problem.dataset
+    meanings = column_meanings(dataset.sha256)
     return {
+        "covariates": {name: meanings.get(name) for name in dataset.covariates},
         "n_subjects": problem.n_subjects,
         "n_observations": int(dataset.n_observations),
         "n_censored": int(dataset.n_censored),

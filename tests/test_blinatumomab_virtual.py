@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pkmodel as pk
@@ -83,6 +84,11 @@ def test_the_script_makes_the_shipped_files(tmp_path):
         )
         # another machine may round the last of five digits otherwise
         np.testing.assert_allclose(one, other, rtol=2e-5)
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.csv")), ids=lambda file: file.name)
+def test_each_table_says_in_each_row_that_it_is_virtual(file):
+    assert set(pd.read_csv(file)["VIRTUAL"]) == {1}
 
 
 def test_many_virtual_infants_have_the_published_mean_and_sd(virtual_infants):
