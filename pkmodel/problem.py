@@ -333,7 +333,12 @@ class Problem:
         if not self.rows.is_log:
             return np.zeros(self.n_subjects)
         counted = np.where(self.rows.status == QUANTIFIED, self.rows.y, 0.0)
-        return np.asarray(2.0 * np.add.reduceat(np.r_[counted, 0.0], self.steps.first[:-1]))
+        return 2.0 * self.sum_by_subject(counted)
+
+    def sum_by_subject(self, values: Vector) -> Vector:
+        """Sum over each subject's observations; 0 for a subject without any."""
+        subject = np.repeat(np.arange(self.n_subjects), np.diff(self.steps.first))
+        return np.bincount(subject, weights=values, minlength=self.n_subjects)
 
     @property
     def n_counted(self) -> int:
