@@ -25,6 +25,7 @@ from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
+from pkmodel.estimate.exact import settled
 from pkmodel.estimate.maximum_likelihood import (
     Estimate,
     decrease_inside,
@@ -127,6 +128,7 @@ def fit(
     if estimate is None:
         with within(_source(model)):
             raise _undefined(problem)
+    problem, estimate = settled(problem, estimate)
     seconds["optimise"] = time.perf_counter() - mark
     mark = time.perf_counter()
     uncertainty = None
@@ -191,6 +193,7 @@ def evaluate(
         with within(_source(model)):
             raise _undefined(problem)
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
+    problem, estimate = settled(problem, estimate)
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
     return Fit(title, problem, subjects, estimate, None, Status.EVALUATED, warnings, seconds)
