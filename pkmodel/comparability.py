@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from pkmodel.grouping import Groups
 from pkmodel.problem import Problem
 from pkmodel.published import published_beside
 from pkmodel.subjects import Subjects
+from pkmodel.suggestion import quoted, suggest
 
 _UNTABULATED = frozenset(
     {
@@ -153,6 +154,7 @@ def compare_groups(
     level: float = LEVEL,
     multiplicity: str = "none",
     rule: PlateauRule = DEFAULT_RULE,
+    metrics: Sequence[str] | None = None,
     doubt: str = "",
 ) -> Comparability:
     """Compare groups of subjects.
@@ -174,6 +176,8 @@ def compare_groups(
     multiplicity : str
     rule : PlateauRule
         Of the non-compartmental analysis.
+    metrics : sequence of str, optional
+        Those to compare; all that the data allow if absent.
     doubt : str
         Why the estimate is not to be used; then no ratio is estimated inside the model.
 
@@ -198,6 +202,7 @@ def compare_groups(
     plain = noncompartmental_table(
         dataset, rule, bsa=subjects.bsa, weight=subjects.weight, structure=structure
     )
+    wanted = _given_metrics(metrics, [m for m in METRICS if m in exposure or m in plain])
     units = {
         name: metric.unit(dataset.units, subjects.bsa is not None)
         for name, metric in METRICS.items()
@@ -210,33 +215,56 @@ def compare_groups(
         multiplicity=multiplicity,
         summary=pd.concat(
             [
-                group_summary(exposure, groups, "individual"),
-                group_summary(plain, groups, "noncompartmental"),
+                group_summary(exposure, groups, "individual", wanted),
+                group_summary(plain, groups, "noncompartmental", wanted),
             ],
             ignore_index=True,
         ),
         contrasts=_warned(
             (
-                *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
-                *noncompartmental_contrasts(plain, asked),
-                *in_model_contrasts(problem, estimate, exposure, subjects, asked, doubt=doubt),
+                *individual_contrasts(
+                    exposure, asked, group_shrinkage(problem, estimate, asked), wanted
+                ),
+                *noncompartmental_contrasts(plain, asked, wanted),
+                *in_model_contrasts(
+                    problem, estimate, exposure, subjects, asked, metrics=wanted, doubt=doubt
+                ),
             ),
             exposure,
             plain,
         ),
         noncompartmental=plain,
         samples=sample_table(dataset, rule, structure=structure),
-        both=side_by_side(exposure, plain),
+        both=side_by_side(exposure, plain, wanted),
         rule=str(rule),
         assumed=assumptions(
             None if reference or groups.reference else asked.names[asked.reference],
             None if margin or groups.margin else asked.margin.pair,
         ),
         published=published_beside(groups.published, groups.names, units),
-        units={name: unit for name, unit in units.items() if name in exposure},
+        units={name: units[name] for name in wanted if name in exposure},
         bsa_source=subjects.bsa_source,
         is_virtual=subjects.is_virtual,
     )
+
+
+def _given_metrics(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Check what is to be compared; all that is known where nothing is asked for."""
+    if asked is None:
+        return list(known)
+    if isinstance(asked, str):
+        raise ModelError(f"expected a list of metrics: say metrics = [{quoted(asked)}]")
+    problems = []
+    for name in dict.fromkeys(asked):
+        if name not in METRICS:
+            problems.append(f"no metric {quoted(name)}; {suggest(str(name), METRICS, 'metrics')}")
+        elif name not in known:
+            problems.append(f"these data do not tell {name}; they tell {', '.join(known)}")
+    if not asked:
+        problems.append(f"no metric is asked for; the data tell {', '.join(known)}")
+    if problems:
+        raise ModelError(problems)
+    return [name for name in METRICS if name in asked]
 
 
 def _last(groups: Groups) -> str:
@@ -307,13 +335,17 @@ def assumptions(reference: str | None, margin: tuple[float, float] | None) -> tu
     return tuple(out)
 
 
-def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
+def side_by_side(
+    exposure: pd.DataFrame, plain: pd.DataFrame, metrics: Iterable[str] = METRICS
+) -> pd.DataFrame:
     """Put each subject's exposure by the model beside that without a model.
 
     Parameters
     ----------
     exposure, plain : DataFrame
         A row per subject, in the same order.
+    metrics : iterable of str
+        Those that both tables have are used.
 
     Returns
     -------
@@ -321,7 +353,7 @@ def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
         ID, METRIC, MODEL, NONCOMPARTMENTAL, DIFFERENCE (percent of the non-compartmental value).
     """
     parts = []
-    for name in METRICS:
+    for name in metrics:
         if name in exposure and name in plain:
             own, other = exposure[name].to_numpy(float), plain[name].to_numpy(float)
             parts.append(
