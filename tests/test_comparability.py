@@ -155,6 +155,23 @@ def test_what_was_not_declared_is_said(fit, found):
     assert fit.contrast(reference="infants", margin=(0.7, 1.43)).assumed == ()
 
 
+def test_what_verdicts_rest_on_is_a_table(fit, found):
+    table = found.checks().set_index("check")
+    assert table["mark"].to_dict() == {
+        "reference": "look",
+        "margin": "look",
+        "steady state by the model": "ok",
+        "plateau samples": "look",
+    }
+    assert table.loc["steady state by the model", "finding"].startswith("in all 16 subjects")
+    assert table.loc["plateau samples", "finding"].startswith("without a model, 3 of 16 subjects")
+    declared = fit.contrast(reference="infants", margin=(0.7, 1.43)).checks()
+    assert declared["finding"].tolist()[:2] == [
+        "infants, as declared",
+        "0.7 to 1.43, as declared",
+    ]
+
+
 def test_groups_are_summarised_with_and_without_a_model(fit, found):
     table = found.summary.set_index(["kind", "metric", "group"])
     row = table.loc[("individual", "CSS", "infants")]
