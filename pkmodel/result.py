@@ -258,6 +258,7 @@ class Fit:
         level: float = LEVEL,
         multiplicity: str = "none",
         rule: PlateauRule = DEFAULT_RULE,
+        metrics: Sequence[str] | None = None,
     ) -> Comparability:
         """Compare exposure and clearance between groups.
 
@@ -275,6 +276,8 @@ class Fit:
             ``"none"`` or ``"bonferroni"``.
         rule : PlateauRule
             Of the non-compartmental analysis.
+        metrics : sequence of str, optional
+            Those to compare, such as ``["CSS", "CL_BSA"]``; all that the data allow if absent.
 
         Returns
         -------
@@ -311,6 +314,7 @@ class Fit:
             level=level,
             multiplicity=multiplicity,
             rule=rule,
+            metrics=metrics,
             doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
         )
 
