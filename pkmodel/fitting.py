@@ -20,6 +20,7 @@ from pkmodel.definition import (
     given_options,
     given_threads,
 )
+from pkmodel.diagnostics.etabar import biased_effects, eta_bars
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
 from pkmodel.diagnostics.plausibility import implausible_estimates
@@ -353,6 +354,7 @@ def _warnings(
     if estimate.ending != "evaluated":
         found = parameters(problem, estimate.x, uncertainty)
         out += implausible_estimates(problem, estimate.x, found)
+        out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
 
 
