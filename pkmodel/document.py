@@ -11,10 +11,11 @@ from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
-from pkmodel.grouping import Groups, Subjects
+from pkmodel.grouping import Groups
 from pkmodel.problem import Problem
 from pkmodel.shipped import column_meanings
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects
 
 Part = dict[str, Any]
 
