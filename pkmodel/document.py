@@ -10,10 +10,11 @@ import numpy as np
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
-from pkmodel.grouping import Groups, Subjects
+from pkmodel.grouping import Groups
 from pkmodel.problem import Problem
 from pkmodel.shipped import column_meanings
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects
 
 Part = dict[str, Any]
 

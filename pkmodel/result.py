@@ -39,12 +39,13 @@ from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
-from pkmodel.grouping import Subjects, covariate_groups
+from pkmodel.grouping import covariate_groups
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
 from pkmodel.problem import Problem
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects
 
 if TYPE_CHECKING:
     import xarray
@@ -64,7 +65,7 @@ class Fit:
     problem : Problem
         The model and data that were fitted.
     subjects : Subjects
-        Age group, body surface and weight of each, as ``[groups]`` declares them.
+        Age group of each, body surface and weight at each record, as ``[groups]`` declares them.
     estimate : Estimate
         The best point and the way to it.
     covariance : Covariance or None
@@ -169,7 +170,11 @@ class Fit:
 
     @cached_property
     def individuals(self) -> pd.DataFrame:
-        """One row per subject: modes, parameters, objective, group and exposure, covariates."""
+        """One row per subject: modes, parameters, objective, group and exposure, covariates.
+
+        Parameters and covariates are those of the first record; CSS and CL_BSA are those of
+        `exposure`, by the covariates and the size at the end of the longest infusion.
+        """
         exposure = self.exposure
         more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}
         return individuals_table(self.problem, self.estimate.x, self.estimate.final, more)
@@ -306,7 +311,12 @@ class Fit:
             level=level,
             multiplicity=multiplicity,
             rule=rule,
+            doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
         )
+
+    @property
+    def _doubt(self) -> str:
+        return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
     @property
     def shrinkage(self) -> dict[str, Any]:

@@ -24,7 +24,15 @@ WIDTH = 100
 LARGE_CONDITION_NUMBER = 1000.0
 LARGE_SHRINKAGE = 0.3
 LARGEST_CV_VARIANCE = 5.0
-METHODS = {"fo": "FO", "foce": "FOCE", "focei": "FOCE-I", "laplace": "Laplace"}
+METHODS = {
+    "fo": "FO",
+    "foce": "FOCE",
+    "focei": "FOCE-I",
+    "laplace": "Laplace",
+    "agq": "adaptive quadrature",
+    "imp": "importance sampling",
+    "saem": "SAEM",
+}
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
 

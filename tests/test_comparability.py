@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from itertools import product
 
@@ -133,6 +134,22 @@ def test_plateau_samples_before_steady_state_are_warned_of(found):
     assert early == 3
     assert any(text in w for w in _row(found, metric="CL_BSA", kind="noncompartmental").warnings)
     assert not any(text in w for w in _row(found, metric="CL_BSA", kind="model").warnings)
+
+
+def test_a_fit_that_did_not_converge_gives_no_ratio_inside_the_model(definition):
+    """One evaluation is no search; what the other kinds say stays, as does the reminder."""
+    model = replace(definition, options=replace(definition.options, max_evaluations=1))
+    stopped = pk.fit(model, covariance=False)
+    assert not stopped.converged
+    rows = [c for c in stopped.contrast().contrasts if c.kind == "model"]
+    assert {c.metric for c in rows} >= {"CSS", "CL", "V", "HALF_LIFE"}
+    for row in rows:
+        assert np.isnan([row.ratio, row.lower, row.upper]).all()
+        assert row.verdict == "inconclusive"
+        reason = "the fit of the whole model ended as “not converged”, which group models start"
+        assert any(reason in text for text in row.warnings)
+    assert _row(stopped.contrast(), metric="CL_BSA", kind="individual").ratio > 0.0
+    assert _row(stopped.contrast(), metric="CL_BSA", kind="noncompartmental").lower > 0.0
 
 
 def test_what_was_not_declared_is_said(fit, found):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise
+from pkmodel.estimate.saem import saem
 from pkmodel.problem import Problem
 
 Estimator = Callable[[Problem, Progress | None], Estimate | None]
@@ -14,4 +15,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "foce": maximise,
     "focei": maximise,
     "laplace": maximise,
+    "agq": maximise,
+    "imp": maximise,
+    "saem": saem,
 }
