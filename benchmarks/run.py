@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -19,15 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import numba
 import numpy as np
 import pandas as pd
+import stamp
 from problems import TIMES, infusion_data, infusion_model
 
 import pkmodel as pk
@@ -35,12 +33,7 @@ from pkmodel.problem import LOOSE, Problem
 
 HERE = Path(__file__).parent
 COLUMNS = [
-    "date",
-    "commit",
-    "machine",
-    "python",
-    "numpy",
-    "numba",
+    *stamp.COLUMNS,
     "program",
     "problem",
     "subjects",
@@ -58,24 +51,6 @@ COLUMNS = [
 ]
 
 
-def commit() -> str:
-    """Return the commit, with a mark where the tree has changes."""
-    call = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def machine() -> str:
-    """Name the processor."""
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
-        if line.startswith("model name")
-    ]
-    return f"{names[0] if names else platform.machine()} x {os.cpu_count()}"
-
-
 def measure(task: Callable[[], object], runs: int) -> tuple[float, float]:
     """Return the first and the median of the further run times."""
     times = []
@@ -90,14 +65,7 @@ class Rows:
     """Rows of one run, printed as they come."""
 
     def __init__(self) -> None:
-        self.common = {
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "commit": commit(),
-            "machine": machine(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "numba": numba.__version__,
-        }
+        self.common = stamp.stamp()
         self.rows: list[dict[str, object]] = []
 
     def add(self, **row: object) -> None:
