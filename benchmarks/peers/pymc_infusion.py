@@ -96,7 +96,8 @@ def sample(table: pd.DataFrame, settings: dict[str, Any], form: str) -> dict[str
         **common,
     )
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    names = [n for n in trace["posterior"].data_vars if n.startswith(("theta ", "omega ", "sigma "))]
+    kinds = ("theta ", "omega ", "sigma ")
+    names = [name for name in trace["posterior"].data_vars if name.startswith(kinds)]
     chosen = trace["posterior"].dataset[names]
     ess = {name: float(az.ess(chosen, method="bulk")[name]) for name in names}
     least = min(ess, key=ess.__getitem__)

@@ -30,9 +30,7 @@ def read(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = [row for row in csv.DictReader(file) if row["SD"] == "1"]
     doses = {r["ID"]: (float(r["AMT"]), float(r["RATE"])) for r in rows if r["EVID"] == "1"}
     seen = [r for r in rows if r["EVID"] == "0"]
-    x = [
-        (float(r["TIME"]), doses[r["ID"]][1], doses[r["ID"]][0] / doses[r["ID"]][1]) for r in seen
-    ]
+    x = [(float(r["TIME"]), doses[r["ID"]][1], doses[r["ID"]][0] / doses[r["ID"]][1]) for r in seen]
     return np.array(x), np.array([float(r["DV"]) for r in seen]), np.array([r["ID"] for r in seen])
 
 
