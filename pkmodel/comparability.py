@@ -23,9 +23,10 @@ from pkmodel.exposure.noncompartmental import noncompartmental_table, sample_tab
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
 from pkmodel.exposure.remark import EARLY
 from pkmodel.exposure.summary import group_summary
-from pkmodel.grouping import Groups, Subjects
+from pkmodel.grouping import Groups
 from pkmodel.problem import Problem
 from pkmodel.published import published_beside
+from pkmodel.subjects import Subjects
 
 _UNTABULATED = frozenset(
     {
@@ -152,6 +153,7 @@ def compare_groups(
     level: float = LEVEL,
     multiplicity: str = "none",
     rule: PlateauRule = DEFAULT_RULE,
+    doubt: str = "",
 ) -> Comparability:
     """Compare groups of subjects.
 
@@ -172,6 +174,8 @@ def compare_groups(
     multiplicity : str
     rule : PlateauRule
         Of the non-compartmental analysis.
+    doubt : str
+        Why the estimate is not to be used; then no ratio is estimated inside the model.
 
     Returns
     -------
@@ -215,7 +219,7 @@ def compare_groups(
             (
                 *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
                 *noncompartmental_contrasts(plain, asked),
-                *in_model_contrasts(problem, estimate, exposure, asked),
+                *in_model_contrasts(problem, estimate, exposure, subjects, asked, doubt=doubt),
             ),
             exposure,
             plain,

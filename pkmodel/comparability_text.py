@@ -17,13 +17,10 @@ from rich.text import Text
 from pkmodel.comparability import Comparability
 from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.summaries import SummaryComparison
+from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
+from pkmodel.number import UNKNOWN, level, percent, ratio, short
 
-KINDS = {
-    "individual": "by the model",
-    "noncompartmental": "without a model",
-    "model": "inside the model",
-}
 MARKS = {"equivalent": "green", "not equivalent": "bold red", "inconclusive": "yellow"}
 HEADLINE = ("CSS", "CL_BSA")
 """Metrics that are printed; all of them are in the files."""
@@ -83,7 +80,7 @@ def _exposure(found: Comparability, metric: str) -> RenderableType:
     for name in found.groups.names:
         of_group = rows[rows["group"] == name]
         for k, row in enumerate(of_group.to_dict("records")):
-            table.add_row(name if k == 0 else "", KINDS[str(row["kind"])], *_cells(row))
+            table.add_row(name if k == 0 else "", in_words(str(row["kind"])), *_cells(row))
         for row in _published(found, name, metric):
             table.add_row("", Text(f"published: {row['source']}", style="cyan"), *_cells(row))
     return Group(Text(title, style="bold"), table)
@@ -104,8 +101,7 @@ def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     """Format one summary; what is not known is left empty."""
 
     def number(name: str) -> str:
-        value = row.get(name)
-        return "" if value is None or pd.isna(value) else short(float(value))
+        return short(row.get(name))
 
     count = row.get("n")
     n = "" if count is None or pd.isna(count) else f"{int(count)}"
@@ -121,20 +117,6 @@ def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
 
 def _joined(first: str, between: str, second: str, end: str = "") -> str:
     return f"{first}{between}{second}{end}" if first and second else first
-
-
-def short(value: float) -> str:
-    """Write a number with three significant digits, and no exponent where none is needed.
-
-    Examples
-    --------
-    >>> short(706.2), short(0.8852), short(1234.5), short(0.0)
-    ('706', '0.885', '1234', '0')
-    """
-    if value == 0.0 or not 1e-4 <= abs(value) < 1e6:
-        return f"{value:.3g}"
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}"
-    return text.rstrip(".")
 
 
 def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
@@ -154,13 +136,16 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
         before = here
         table.add_row(
             *names,
-            KINDS.get(c.kind, c.kind),
+            in_words(c.kind),
             c.adjustment,
-            short(c.ratio) if c.ratio == c.ratio else "unknown",
+            ratio(c.ratio) or UNKNOWN,
             _interval(c),
             _verdict(c),
         )
-    return Group(Text(title, style="bold"), table, Text(_multiplicity(found, shown), style="dim"))
+    notes = [_multiplicity(found, shown), kinds_note(c.kind for c in shown)]
+    return Group(
+        Text(title, style="bold"), table, *(Text(f"{note}.", style="dim") for note in notes)
+    )
 
 
 def _band_title(found: Comparability) -> str:
@@ -173,12 +158,12 @@ def _shares(found: Comparability, metrics: list[str]) -> list[str]:
     for metric, kind in ((m, k) for m in metrics for k in ("individual", "noncompartmental")):
         parts = [
             f"{c.group} {c.share.inside} of {c.share.n} "
-            f"({100 * c.share.lower:.0f}-{100 * c.share.upper:.0f} %)"
+            f"({percent(c.share.lower, 1)} to {percent(c.share.upper, 1)})"
             for c in found.contrasts
             if (c.metric, c.kind) == (metric, kind) and c.share is not None and c.share.n
         ]
         if parts:
-            lines.append(f"{metric}, {KINDS[kind]}: {'; '.join(parts)}")
+            lines.append(f"{metric}, {in_words(kind)}: {'; '.join(parts)}")
     return lines
 
 
@@ -196,14 +181,14 @@ def summary_comparison(found: SummaryComparison) -> RenderableType:
             f"{short(row['mean'])} ± {short(row['sd'])}",
             short(row["geometric_mean"]),
             "" if pd.isna(row["log_sd"]) else f"{row['log_sd']:.3f}",
-            *(("", "", "") if c is None else (short(c.ratio), _interval(c), c.verdict)),
+            *(("", "", "") if c is None else (ratio(c.ratio), _interval(c), c.verdict)),
         )
     low, high = found.contrasts[0].margin
     title = f"Published groups, ratio to {found.contrasts[0].reference}, margin {low:g} to {high:g}"
-    level = f"{100 * found.contrasts[0].level:.4g} % intervals"
+    intervals = f"{level(found.contrasts[0].level)} intervals"
     notes = [*found.notes, *(text for c in found.contrasts for text in c.warnings)]
     lines = [Padding(Text(f"- {text}"), (0, 0, 0, 2)) for text in dict.fromkeys(notes)]
-    return Group(Text(title, style="bold"), table, Text(level, style="dim"), Text(""), *lines)
+    return Group(Text(title, style="bold"), table, Text(intervals, style="dim"), Text(""), *lines)
 
 
 def _is_shown(c: Contrast, metrics: list[str]) -> bool:
@@ -224,21 +209,21 @@ def _verdict(c: Contrast) -> Text:
 
 
 def _interval(c: Contrast) -> str:
-    ends = [short(end) if end == end else "?" for end in (c.lower, c.upper)]
-    return f"{ends[0]} to {ends[1]}"
+    lower, upper = ratio(c.lower), ratio(c.upper)
+    return f"{lower or UNKNOWN} to {upper or UNKNOWN}" if lower or upper else UNKNOWN
 
 
 def _multiplicity(found: Comparability, shown: list[Contrast]) -> str:
     comparisons = len(found.groups.names) - 1
-    level = f"{100 * shown[0].level:.4g} % intervals" if shown else ""
+    intervals = f"{level(shown[0].level)} intervals" if shown else ""
     if found.multiplicity == "bonferroni":
         plural = "s" if comparisons > 1 else ""
-        together = f"{100 * found.level:.4g} % for {comparisons} comparison{plural}"
-        return f"{level}, together {together} (Bonferroni)"
+        together = f"{level(found.level)} for {comparisons} comparison{plural}"
+        return f"{intervals}, together {together} (Bonferroni)"
     if comparisons < 2:
-        return level
+        return intervals
     return (
-        f"{level}, each for itself: that all {comparisons} groups are equivalent needs no "
+        f"{intervals}, each for itself: that all {comparisons} groups are equivalent needs no "
         "correction (intersection-union); to pick out single ones read p_holm in contrasts.json"
     )
 
@@ -255,7 +240,7 @@ def _notes(found: Comparability, metrics: list[str]) -> list[str]:
     """Return each warning of the printed contrasts once, and what could not be computed at all."""
     empty = _without_values(found)
     texts = [
-        f"{metric}, {KINDS[kind]}: no subject has a value; noncompartmental.csv and samples.csv "
+        f"{metric}, {in_words(kind)}: no subject has a value; noncompartmental.csv and samples.csv "
         "say why"
         for metric, kind in sorted(empty)
         if metric in metrics

@@ -33,12 +33,12 @@ from pkmodel.estimate.maximum_likelihood import (
 from pkmodel.estimate.methods import ESTIMATORS
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
-from pkmodel.grouping import Subjects, declared_subjects
 from pkmodel.models.model import Model, Options
 from pkmodel.prediction import is_cold
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects, declared_subjects
 
 Progress = Callable[[str], None]
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pkmodel.errors import DataError, PkmodelError, Problem
+from pkmodel.published_check import NUMBERS, summary_faults
 from pkmodel.shipped import shipped_data
 from pkmodel.suggestion import quoted, suggest
 
@@ -32,9 +33,8 @@ TABLES: Mapping[str, str] = {
 }
 """Tables of published figures, and what a row of each is."""
 
-
-NUMBERS = ("n", "mean", "sd", "median", "min", "max")
-"""Columns of a published summary that hold numbers."""
+NEEDED = ("group", "metric", "unit", "source")
+"""Columns that a table of published summaries must have beside some of `NUMBERS`."""
 
 
 @dataclass(frozen=True)
@@ -175,22 +175,20 @@ def published_beside(
     Raises
     ------
     DataError
-        The file does not exist, lacks a column, has no row of these groups, or a row is in
-        another unit.
+        The file does not exist, is empty, lacks a column, has a value that no summary can have or a
+        metric that is not known, has no row of these groups, or a row is in another unit.
     """
     import pandas as pd
 
-    needed = ["group", "metric", "unit", "source"]
     if file is None:
-        return pd.DataFrame(columns=[*needed, *NUMBERS])
-    if not Path(file).is_file():
-        raise DataError(Problem(f"there is no file {file}", "[groups] published"))
-    table = _read(Path(file))
-    missing = [name for name in needed if name not in table]
-    if missing:
-        message = f"no column {', '.join(missing)}; expected {', '.join(needed)}"
-        raise DataError(Problem(message, "header"), file)
-    beside = table[table["group"].isin(list(groups)) & table["metric"].isin(list(units))]
+        return pd.DataFrame(columns=[*NEEDED, *NUMBERS])
+    cells = _given_cells(file)
+    lines = [int(str(index)) + 2 for index in cells.index]
+    problems = summary_faults(zip(lines, cells.to_dict("records"), strict=True), units)
+    if problems:
+        raise DataError(problems, file)
+    table = _typed_table(cells)
+    beside = table[table["group"].isin(list(groups))]
     if beside.empty:
         known = ", ".join(dict.fromkeys(table["group"]))
         raise DataError(
@@ -207,8 +205,32 @@ def published_beside(
     ]
     if wrong:
         raise DataError(wrong, file)
-    columns = [*needed, *(name for name in NUMBERS if name in beside)]
+    columns = [*NEEDED, *(name for name in NUMBERS if name in beside)]
     return beside[columns].reset_index(drop=True)
+
+
+def _given_cells(file: str) -> pd.DataFrame:
+    """Read a user's table of published summaries as texts, or say what was expected of it."""
+    import pandas as pd
+
+    expected = (
+        f"expected a CSV with the columns {', '.join(NEEDED)} and some of {', '.join(NUMBERS)}"
+    )
+    if not Path(file).is_file():
+        raise DataError(Problem(f"there is no file {file}; {expected}", "[groups] published"))
+    try:
+        cells = _cells(Path(file))
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"the file is empty; {expected}", file) from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"cannot be read as a table: {error}; {expected}", file) from error
+    missing = [name for name in NEEDED if name not in cells]
+    if missing:
+        raise DataError(Problem(f"no column {', '.join(missing)}; {expected}", "header"), file)
+    if cells.empty:
+        message = f"the file has a header and no rows; {expected}, a row per group and metric"
+        raise DataError(message, file)
+    return cells
 
 
 def published_model(name: str) -> PublishedModel:
@@ -251,9 +273,23 @@ def _models(path: Path) -> dict[str, Any]:
 
 def _read(file: Path) -> pd.DataFrame:
     """Read a table; a column that holds any text is text throughout."""
+    return _typed_table(_cells(file))
+
+
+def _cells(file: Path) -> pd.DataFrame:
+    """Read a table as texts; the index of a row is its line in the file less 2."""
     import pandas as pd
 
-    cells = pd.read_csv(file, dtype=str, keep_default_na=False)
+    cells = pd.read_csv(file, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    if not isinstance(cells.index, pd.RangeIndex):
+        raise ValueError("its rows have more cells than its header")
+    cells = cells.fillna("")
+    return cells[(cells != "").any(axis=1)]
+
+
+def _typed_table(cells: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     return pd.DataFrame({name: _typed(cells[name]) for name in cells})
 
 

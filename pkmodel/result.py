@@ -14,22 +14,35 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
+from pkmodel.datatree import fit_tree
 from pkmodel.diagnostics.conditional import conditional_draws
-from pkmodel.diagnostics.individuals import effect_label, individuals_table
+from pkmodel.diagnostics.individuals import individuals_table
 from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
+from pkmodel.document import (
+    covariance_part,
+    data_part,
+    ending_part,
+    model_part,
+    number,
+    parameters_part,
+    search_part,
+    shrinkage_part,
+    subjects_part,
+)
 from pkmodel.errors import ModelError
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
-from pkmodel.grouping import Subjects, covariate_groups
+from pkmodel.grouping import covariate_groups
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
 from pkmodel.problem import Problem
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects
 
 if TYPE_CHECKING:
     import xarray
@@ -37,11 +50,6 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 AGE_GROUP = "age_group"
-
-
-def _number(value: float | None) -> float | None:
-    """Make a number fit for JSON: what is not finite is null."""
-    return None if value is None or not np.isfinite(value) else float(value)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Fit:
     problem : Problem
         The model and data that were fitted.
     subjects : Subjects
-        Age group, body surface and weight of each, as ``[groups]`` declares them.
+        Age group of each, body surface and weight at each record, as ``[groups]`` declares them.
     estimate : Estimate
         The best point and the way to it.
     covariance : Covariance or None
@@ -159,7 +167,11 @@ class Fit:
 
     @cached_property
     def individuals(self) -> pd.DataFrame:
-        """One row per subject: modes, parameters, objective, group and exposure, covariates."""
+        """One row per subject: modes, parameters, objective, group and exposure, covariates.
+
+        Parameters and covariates are those of the first record; CSS and CL_BSA are those of
+        `exposure`, by the covariates and the size at the end of the longest infusion.
+        """
         exposure = self.exposure
         more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}
         return individuals_table(self.problem, self.estimate.x, self.estimate.final, more)
@@ -296,7 +308,12 @@ class Fit:
             level=level,
             multiplicity=multiplicity,
             rule=rule,
+            doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
         )
+
+    @property
+    def _doubt(self) -> str:
+        return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
     @property
     def shrinkage(self) -> dict[str, Any]:
@@ -316,97 +333,18 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as a JSON document; what a method does not give is None."""
-        from pkmodel import __version__
-
-        def block(kind: str) -> dict[str, dict[str, Any]]:
-            return {
-                name: {
-                    key: _number(value) if isinstance(value, float) else value
-                    for key, value in vars(entry).items()
-                }
-                for name, entry in self._parameters[kind].items()
-            }
-
-        shrinkage = self.shrinkage
-        failed = self.problem.failed(self.estimate.final.terms)
-        condition = self.covariance.condition_number if self.covariance else None
+        criteria = ("objective", "objective_log", "minus2ll", "aic", "bic")
         return {
-            "pkmodel": __version__,
-            "title": self.title,
-            "method": self.method,
-            "interaction": self.method in ("focei", "laplace")
-            and self.options.interaction is not False,
-            "structure": self.structure,
-            "distribution": {
-                p: self.model.distribution.get(p, "lognormal")
-                for p in self.problem.structure.parameters
-            },
-            "seed": self.options.seed,
-            "threads": self.problem.threads,
-            "data_sha256": self.problem.dataset.sha256,
-            "data": self.problem.dataset.source,
-            "covariate_rule": self.problem.dataset.covariate_rule if self.problem.varies else None,
-            "units": {
-                "time": self.problem.dataset.units.time,
-                "amount": self.problem.dataset.units.amount,
-                "concentration": self.problem.dataset.units.concentration,
-            },
-            "virtual": self.subjects.is_virtual,
-            "groups": self._groups(),
-            "status": str(self.status),
-            "advice": self.advice,
-            "converged": self.converged,
-            "warnings": list(self.warnings),
-            "n_subjects": self.n_subjects,
-            "n_observations": self.n_observations,
-            "n_censored": self.n_censored,
-            "censoring": self.options.censoring if self.n_censored else None,
-            "excluded": dict(self.problem.dataset.excluded),
-            "objective": _number(self.objective),
-            "objective_log": _number(self.objective_log),
-            "minus2ll": _number(self.minus2ll),
-            "aic": _number(self.aic),
-            "bic": _number(self.bic),
-            "theta": block("theta"),
-            "omega": block("omega"),
-            "occasion": block("occasion"),
-            "sigma": block("sigma"),
-            "shrinkage": {
-                "eta": {name: _number(v) for name, v in shrinkage["eta"].items()},
-                "epsilon": _number(shrinkage["epsilon"]),
-            },
-            "condition_number": _number(condition),
-            "covariance": self.covariance.source if self.covariance else None,
-            "flat_directions": list(self.covariance.flat) if self.covariance else [],
-            "boundary": list(self.covariance.boundary) if self.covariance else [],
-            "failed_subjects": [str(v) for v in self.problem.dataset.ids[failed]],
-            "starts": [
-                {
-                    "objective": _number(s.objective),
-                    "ending": s.ending,
-                    "evaluations": s.evaluations,
-                }
-                for s in self.estimate.starts
-            ],
-            "starts_agree": self.estimate.agree,
-            "evaluations": self.estimate.evaluations,
-            "gradient_norm": _number(float(np.linalg.norm(self.estimate.final.gradient))),
-            "decrease_left": _number(self.estimate.decrease),
-            "cold_gap": _number(self.estimate.cold_gap),
+            **model_part(self.title, self.problem),
+            **subjects_part(self.subjects),
+            **ending_part(self.status, self.warnings),
+            **data_part(self.problem),
+            **{name: number(getattr(self, name)) for name in criteria},
+            **parameters_part(self._parameters),
+            **shrinkage_part(self.shrinkage),
+            **covariance_part(self.covariance),
+            **search_part(self.problem, self.estimate),
             "seconds": dict(self.seconds),
-        }
-
-    def _groups(self) -> dict[str, Any] | None:
-        groups = self.subjects.groups
-        if groups is None:
-            return None
-        counts = np.bincount(groups.code, minlength=len(groups.names))
-        return {
-            "title": groups.title,
-            "names": list(groups.names),
-            "counts": [int(n) for n in counts],
-            "source": groups.source,
-            "bsa_source": self.subjects.bsa_source or None,
         }
 
     def to_datatree(self) -> xarray.DataTree:
@@ -419,50 +357,9 @@ class Fit:
             and their conditional covariance by subject), ``predictions``, ``observed_data``; the
             JSON document stands in the root's attribute ``fit``.
         """
-        import xarray
-
-        packing = self.problem.packing
-        names = list(packing.names)
-        effects = [effect_label(e.parameter, e.occasion) for e in self.problem.effects]
-        ids = self.problem.dataset.ids.astype(str)
-        terms = self.estimate.final.terms
-        groups = {
-            "estimates": xarray.Dataset(
-                {"estimate": ("parameter", packing.natural(self.estimate.x))},
-                coords={"parameter": names},
-            ),
-            "modes": xarray.Dataset(
-                {
-                    "eta": (("id", "effect"), terms.eta),
-                    "covariance": (("id", "effect", "effect_2"), terms.covariance),
-                    "objective": ("id", terms.objective),
-                },
-                coords={"id": ids, "effect": effects, "effect_2": effects},
-            ),
-            "predictions": xarray.Dataset(
-                {
-                    name: ("obs", self.predictions[name].to_numpy())
-                    for name in ("PRED", "IPRED", "IRES", "IWRES", "CWRES")
-                }
-            ),
-            "observed_data": xarray.Dataset(
-                {
-                    "DV": ("obs", self.predictions["DV"].to_numpy()),
-                    "TIME": ("obs", self.predictions["TIME"].to_numpy()),
-                    "CENS": ("obs", self.predictions["CENS"].to_numpy()),
-                    "ID": ("obs", self.predictions["ID"].to_numpy().astype(str)),
-                }
-            ),
-        }
-        if self.covariance is not None:
-            groups["estimates"]["covariance"] = (
-                ("parameter", "parameter_2"),
-                self.covariance.natural,
-            )
-            groups["estimates"] = groups["estimates"].assign_coords(parameter_2=names)
-        tree = xarray.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
-        tree.attrs["fit"] = json.dumps(self.to_dict())
-        return tree
+        return fit_tree(
+            self.problem, self.estimate, self.covariance, self.predictions, self.to_dict()
+        )
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.

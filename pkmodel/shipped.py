@@ -103,3 +103,25 @@ def _read_source(path: Path) -> ShippedData:
         units={} if source["kind"] == PUBLISHED else source["units"],
         further={path.parent / name: digest for name, digest in source.get("files", {}).items()},
     )
+
+
+def column_meanings(sha256: str) -> dict[str, str]:
+    """Return what the columns of a shipped table are, known by its checksum; else nothing.
+
+    Examples
+    --------
+    >>> from pkmodel.shipped import column_meanings, shipped_data
+    >>> column_meanings(shipped_data()["blinatumomab_virtual"].sha256)["HT"]
+    'height or length, cm'
+    >>> column_meanings("of another table")
+    {}
+    """
+    try:
+        sources = list(shipped_folder("data").glob("*/source.toml"))
+    except PkmodelError:
+        return {}
+    for path in sources:
+        source: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        if source["sha256"] == sha256 and source["kind"] != PUBLISHED:
+            return dict(source.get("columns", {}))
+    return {}

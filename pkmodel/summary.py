@@ -16,13 +16,22 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.number import UNKNOWN, count, fixed, listed, number, percent
+
 Document = Mapping[str, Any]
 
 WIDTH = 100
 LARGE_CONDITION_NUMBER = 1000.0
 LARGE_SHRINKAGE = 0.3
 LARGEST_CV_VARIANCE = 5.0
-METHODS = {"fo": "FO", "foce": "FOCE", "focei": "FOCE-I", "laplace": "Laplace"}
+METHODS = {
+    "fo": "FO",
+    "foce": "FOCE",
+    "focei": "FOCE-I",
+    "laplace": "Laplace",
+    "agq": "adaptive quadrature",
+    "imp": "importance sampling",
+}
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
 
@@ -100,14 +109,14 @@ def _model(document: Document) -> str:
 
 
 def _counts(document: Document) -> str:
-    subjects = _counted(document["n_subjects"], "subject")
-    text = f"{subjects}, {_counted(document['n_observations'], 'observation')}"
+    subjects = count(document["n_subjects"], "subject")
+    text = f"{subjects}, {count(document['n_observations'], 'observation')}"
     if document["n_censored"]:
         text += f" ({document['n_censored']} censored, {document['censoring'].upper()})"
     excluded = document["excluded"]
     if excluded:
         text += "; left out: " + ", ".join(
-            f"{_counted(n, 'row')} {why}" for why, n in excluded.items()
+            f"{count(n, 'row')} {why}" for why, n in excluded.items()
         )
     return text
 
@@ -128,13 +137,13 @@ def _units(document: Document) -> str:
 
 
 def _objectives(document: Document) -> str:
-    parts = [f"objective {_fixed(document['objective'], 3)}"]
+    parts = [f"objective {fixed(document['objective'], 3)}"]
     if document["objective_log"] is not None:
-        parts.append(f"of log DV {_fixed(document['objective_log'], 3)}")
+        parts.append(f"of log DV {fixed(document['objective_log'], 3)}")
     parts += [
-        f"-2LL {_fixed(document['minus2ll'], 3)}",
-        f"AIC {_fixed(document['aic'], 2)}",
-        f"BIC {_fixed(document['bic'], 2)}",
+        f"-2LL {fixed(document['minus2ll'], 3)}",
+        f"AIC {fixed(document['aic'], 2)}",
+        f"BIC {fixed(document['bic'], 2)}",
     ]
     return "   ".join(parts)
 
@@ -168,17 +177,17 @@ def checks(document: Document) -> list[Check]:
 
 def _minimum(document: Document) -> Check:
     evaluations = document["evaluations"]
-    gradient = _short(document["gradient_norm"])
+    gradient = number(document["gradient_norm"])
     finding = f"{evaluations} evaluations, gradient norm {gradient}"
     if document["decrease_left"] is not None:
-        finding += f", {_short(document['decrease_left'])} left to gain"
+        finding += f", {number(document['decrease_left'])} left to gain"
     return Check("minimum", "ok" if document["converged"] else "FAIL", finding)
 
 
 def _modes(document: Document) -> Check:
     failed = document["failed_subjects"]
     if failed:
-        return Check("modes", "FAIL", f"not found for subjects {_listed(failed)}")
+        return Check("modes", "FAIL", f"not found for subjects {listed(failed)}")
     gap = document["cold_gap"]
     finding = "found for every subject"
     if document["status"] != "evaluated" and gap is not None:
@@ -193,14 +202,14 @@ def _starts(document: Document) -> Check:
     reached = [s["objective"] for s in starts if s["objective"] is not None]
     finding = f"{agree} of {len(starts)} agree"
     if reached:
-        finding += f"; objectives {_fixed(min(reached), 3)} to {_fixed(max(reached), 3)}"
+        finding += f"; objectives {fixed(min(reached), 3)} to {fixed(max(reached), 3)}"
     return Check("starts", "ok" if agree == len(starts) else "look", finding)
 
 
 def _boundary(document: Document) -> Check:
     boundary = document["boundary"]
     if boundary:
-        return Check("boundary", "look", f"{_listed(boundary)}")
+        return Check("boundary", "look", f"{listed(boundary)}")
     return Check("boundary", "ok", "no parameter at a bound, no variance at zero")
 
 
@@ -211,7 +220,7 @@ def _standard_errors(document: Document) -> Check:
     if source == "none":
         return Check("standard errors", "look", "none: second derivatives are not defined here")
     label = COVARIANCES[source]
-    finding = f"{label}, condition number {_short(condition) or 'unknown'}"
+    finding = f"{label}, condition number {number(condition) or UNKNOWN}"
     flat = document["flat_directions"]
     if flat:
         finding += f"; not determined: {'; '.join(flat)}"
@@ -222,7 +231,7 @@ def _standard_errors(document: Document) -> Check:
 def _shrinkage(document: Document) -> Check:
     shrinkage = document["shrinkage"]
     values = {**shrinkage["eta"], "residual": shrinkage["epsilon"]}
-    finding = ", ".join(f"{name} {_percent(value)}" for name, value in values.items())
+    finding = ", ".join(f"{name} {percent(value) or UNKNOWN}" for name, value in values.items())
     is_large = any(v is not None and v > LARGE_SHRINKAGE for v in values.values())
     return Check("shrinkage", "look" if is_large else "ok", finding)
 
@@ -272,10 +281,10 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
             notes = (_scale(document, kind, name), "fixed" if entry["fixed"] else "", entry["note"])
             yield (
                 f"{kind} {name}",
-                _short(entry["estimate"]),
-                _fixed(entry["rse"], 1),
+                number(entry["estimate"]),
+                fixed(entry["rse"], 1),
                 _interval(entry["lower"], entry["upper"]),
-                "" if document["status"] == "evaluated" else _short(entry["init"]),
+                "" if document["status"] == "evaluated" else number(entry["init"]),
                 ", ".join(note for note in notes if note),
             )
 
@@ -293,8 +302,8 @@ def _scale(document: Document, kind: str, name: str) -> str:
         product = entries[first]["estimate"] * entries[second]["estimate"]
         return f"correlation {value / sqrt(product):.2f}" if product > 0.0 else ""
     if document.get("distribution", {}).get(name) == "lognormal" and value < LARGEST_CV_VARIANCE:
-        return f"CV {_percent(sqrt(exp(value) - 1.0))}"
-    return f"SD {_short(sqrt(value))}"
+        return f"CV {percent(sqrt(exp(value) - 1.0))}"
+    return f"SD {number(sqrt(value))}"
 
 
 # -- the rest -----------------------------------------------------------------------------------
@@ -307,30 +316,9 @@ def _warnings(document: Document) -> RenderableType:
 
 def _times(document: Document) -> str:
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items())
-    threads = _counted(document["threads"], "thread")
+    threads = count(document["threads"], "thread")
     return f"seconds: {seconds}; {threads}, seed {document['seed']}"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _listed(names: list[str]) -> str:
-    """Name the first few."""
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _fixed(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
-
-
-def _percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{round(100.0 * value)} %"
-
-
 def _interval(lower: float | None, upper: float | None) -> str:
-    return "" if lower is None or upper is None else f"{_short(lower)} to {_short(upper)}"
+    return f"{number(lower)} to {number(upper)}" if number(lower) and number(upper) else ""

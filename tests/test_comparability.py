@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from hashlib import sha256
 from itertools import product
 
 import numpy as np
@@ -13,8 +15,12 @@ from click.testing import CliRunner
 import pkmodel as pk
 from pkmodel.cli import main
 from pkmodel.comparability import compare_groups
-from pkmodel.comparability_text import comparability_summary, short
+from pkmodel.comparability_text import comparability_summary
+from pkmodel.evidence import WORDS
+from pkmodel.number import short
+from pkmodel.report import write_report
 from pkmodel.summary import plain_text
+from report_page import Page
 
 UNITS = '{ time = "h", amount = "ug", concentration = "pg/mL" }'
 DEFINITION = """
@@ -128,6 +134,22 @@ def test_plateau_samples_before_steady_state_are_warned_of(found):
     assert early == 3
     assert any(text in w for w in _row(found, metric="CL_BSA", kind="noncompartmental").warnings)
     assert not any(text in w for w in _row(found, metric="CL_BSA", kind="model").warnings)
+
+
+def test_a_fit_that_did_not_converge_gives_no_ratio_inside_the_model(definition):
+    """One evaluation is no search; what the other kinds say stays, as does the reminder."""
+    model = replace(definition, options=replace(definition.options, max_evaluations=1))
+    stopped = pk.fit(model, covariance=False)
+    assert not stopped.converged
+    rows = [c for c in stopped.contrast().contrasts if c.kind == "model"]
+    assert {c.metric for c in rows} >= {"CSS", "CL", "V", "HALF_LIFE"}
+    for row in rows:
+        assert np.isnan([row.ratio, row.lower, row.upper]).all()
+        assert row.verdict == "inconclusive"
+        reason = "the fit of the whole model ended as “not converged”, which group models start"
+        assert any(reason in text for text in row.warnings)
+    assert _row(stopped.contrast(), metric="CL_BSA", kind="individual").ratio > 0.0
+    assert _row(stopped.contrast(), metric="CL_BSA", kind="noncompartmental").lower > 0.0
 
 
 def test_what_was_not_declared_is_said(fit, found):
@@ -280,12 +302,44 @@ def test_published_summaries_stand_beside_groups_of_their_name(define, scratch, 
         ),
         ("group,metric,unit,mean,source\nadults,CSS,pg/mL,700,A\n", "groups there: adults"),
         ("group,metric,mean\ninfants,CSS,700\n", "no column unit, source"),
+        ("", "the file is empty; expected a CSV with the columns group, metric, unit, source"),
+        ("group,metric,unit,source\n", "a header and no rows; expected .* a row per group and met"),
+        ("group,metric,unit,sd,source\ninfants,CSS,pg/mL,0,A\n", "line 2: sd is 0; expected"),
+        ("group,metric,unit,source\n\ninfants,CCS,pg/mL,A\n", "line 3: no metric 'CCS'; did"),
+        ("group,metric,unit,source\ninfants,CSS,pg/mL,A,B\n", "more cells than its header"),
+        ("group,metric,unit,source\ninfants,CSS\n", "line 2: CSS is in , and in pg/mL"),
     ],
 )
 def test_published_tables_with_faults_are_refused(define, scratch, definition, text, message):
-    fit = _with_published(define, scratch, definition, f"faulty{len(text)}", text)
+    name = f"faulty_{sha256(text.encode()).hexdigest()[:8]}"
+    fit = _with_published(define, scratch, definition, name, text)
     with pytest.raises(pk.DataError, match=message):
         fit.contrast()
+
+
+# -- the screen and the page say the same ------------------------------------------------------
+
+
+def test_the_screen_and_the_page_write_the_same_numbers_and_words(run):
+    """Each ratio, its interval and each mean with its SD stand letter by letter in both."""
+    done, out = run
+    printed = " ".join(done.output.split())
+    page = Page(write_report(out).read_text(encoding="utf-8"))
+    cells = {" ".join(cell.split()) for row in page.rows for cell in row}
+    for c in json.loads((out / "contrasts.json").read_text()):
+        if c["metric"] == "CL_BSA":
+            ends = f"{c['lower']:.3f} to {c['upper']:.3f}"
+            assert f"{c['ratio']:.3f} {ends}" in printed
+            assert {f"{c['ratio']:.3f}", ends, WORDS[c["kind"]]} <= cells
+    groups = pd.read_csv(out / "groups.csv")
+    for row in groups[groups["metric"] == "CSS"].to_dict("records"):
+        text = f"{short(row['mean'])} ± {short(row['sd'])}"
+        assert f"{WORDS[row['kind']]} {row['n']} {text}" in printed
+        assert text in cells
+    for kind in ("individual", "noncompartmental", "model"):
+        said = f"{WORDS[kind]} is kind {kind}"
+        assert said in printed
+        assert said in page.text
 
 
 def test_short_numbers():

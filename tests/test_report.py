@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,7 @@ from pkmodel.contrast.share import share_in_band
 from pkmodel.errors import PkmodelError
 from pkmodel.exposure.summary import group_summary
 from pkmodel.grouping import Groups
+from pkmodel.number import short
 from pkmodel.plots.goodness_of_fit import weighted_residuals
 from pkmodel.report import write_report
 from pkmodel.report.drawing import draw
@@ -30,9 +29,9 @@ from pkmodel.report.figure_section import effect_section, goodness_section, indi
 from pkmodel.report.run_folder import read_run
 from pkmodel.report.subjects import subjects_of
 from pkmodel.summary import checks
+from report_page import SVG, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SVG = "data:image/svg+xml;base64,"
 HOSTILE = "<script>alert(1)</script>"
 SECTIONS = (
     "Checks and warnings",
@@ -46,52 +45,6 @@ SECTIONS = (
     "Not in this report",
 )
 GROUPS = ("infant", "child", HOSTILE)
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: its tags, its texts, the cells of its tables."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.texts, self.rows, self.open = [], [], [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        while self.open and self.open.pop() != tag:
-            pass
-
-    def handle_data(self, text):
-        if "style" in self.open:
-            return
-        self.texts.append(text)
-        if {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += text
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.texts).split())
-
-    def attributes(self, tag, name):
-        return [found[name] for this, found in self.tags if this == tag and name in found]
-
-    def row(self, *begin):
-        """The rows whose first cells are these, blanks evened."""
-        rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
-        return [row for row in rows if row[: len(begin)] == list(begin)]
-
-    @property
-    def drawings(self):
-        """The SVG text of each picture."""
-        sources = self.attributes("img", "src")
-        return [base64.b64decode(s.split(",", 1)[1]).decode() for s in sources]
 
 
 def _page(folder):
@@ -303,19 +256,30 @@ def test_counts_below_quantification_are_by_group(grouped):
     assert page.row("subjects")[0][1:] == ["6", "6", "0", "12"]
 
 
+def test_covariates_are_explained_where_their_meaning_is_known(fitted, tmp_path, undrawn):
+    assert "WT: weight, kg." in _page(fitted).text
+    assert "is not declared" not in _page(fitted).text
+    pk.fit("blinatumomab", covariance=False).save(tmp_path / "run")
+    _change(tmp_path / "run", covariates={"HT": "height or length, cm", "GROUP": None})
+    write_report(tmp_path / "run")
+    text = _page(tmp_path / "run").text
+    assert "HT: height or length, cm. GROUP_DATA: the column GROUP of the data." in text
+    assert "What is in SEX, GROUP, VIRTUAL, and in which unit, is not declared." in text
+
+
 def test_exposure_and_contrasts_are_those_of_the_files(grouped):
     page = _page(grouped)
     summary = pd.read_csv(grouped / "groups.csv").query("metric == 'CSS'")
     rows = page.row("infant")
     first = summary.iloc[0]
-    assert rows[0][1:3] == ["6", f"{first['mean']:.4g} ± {first['sd']:.4g}"]
-    individual = ["infant", "individual estimates", "own rate", "6 / 6", "1.062"]
+    assert rows[0][1:3] == ["6", f"{short(first['mean'])} ± {short(first['sd'])}"]
+    individual = ["infant", "by the model", "own rate", "6 / 6", "1.062"]
     assert page.row(*individual)[0][5:] == ["0.875 to 1.281", "0.135", "inconclusive"]
     inside = page.row("infant", "inside the model")[0]
     assert inside[5] == "not known to 1.281"
     assert page.row("infant", "own rate", "5.25", "1", "0.022")
-    assert "Not compared, noncompartmental: no subject has a value of CSS." in page.text
-    share = page.row("infant", "individual estimates", "2 of 3")[0]
+    assert "Not compared, without a model: no subject has a value of CSS." in page.text
+    share = page.row("infant", "by the model", "2 of 3")[0]
     assert share[3:] == ["66.7 %", "13.5 % to 98.3 %", "0.3 to 5.7"]
 
 

@@ -45,9 +45,9 @@ minimum          [FAIL]  21 evaluations, gradient norm 1.3e-05, 12.4 left to gai
 modes            [FAIL]  not found for subjects 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more
 starts           [look]  1 of 3 agree; objectives 586.280 to 688.600
 boundary         [look]  omega V
-standard errors  [look]  from S, condition number unknown; not determined: +0.71 theta cl -0.70
+standard errors  [look]  from S, condition number not known; not determined: +0.71 theta cl -0.70
                          theta v
-shrinkage        [look]  CL 43 %, V unknown, residual unknown
+shrinkage        [look]  CL 43 %, V not known, residual not known
 
 parameter           estimate  RSE %     95 % interval  initial
 theta cl            0.004696    4.5  0.0043 to 0.0051    0.005

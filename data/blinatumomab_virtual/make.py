@@ -96,7 +96,7 @@ def make(folder: Path = FOLDER) -> None:
 
 
 def _true_parameters(simulated: SimulatedTrial) -> pd.DataFrame:
-    return simulated.subjects[["ID", "GROUP", "BSA", "CL", "V"]]
+    return simulated.subjects[["ID", "GROUP", "BSA", "CL", "V"]].assign(VIRTUAL=1)
 
 
 def _source(simulated: SimulatedTrial, folder: Path) -> str:

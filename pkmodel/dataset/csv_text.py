@@ -234,5 +234,7 @@ def read_csv(content: bytes, source: str, sha256: str, label: str) -> RawTable:
         labels = [k for k, name in enumerate(names) if name == label]
         cells, line, problems = _plain_cells(body, first, len(names), labels)
     if not len(line) and not problems:
-        raise DataError("the file has a header and no rows", source)
+        raise DataError(
+            "the file has a header and no rows; expected a row per dose and observation", source
+        )
     return RawTable(source, sha256, names, cells, line, problems)

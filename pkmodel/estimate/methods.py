@@ -14,4 +14,6 @@ ESTIMATORS: dict[str, Estimator] = {
     "foce": maximise,
     "focei": maximise,
     "laplace": maximise,
+    "agq": maximise,
+    "imp": maximise,
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
+from pkmodel.number import UNKNOWN, Number, fixed, level, number, percent, ratio
 from pkmodel.plots.forest import KINDS, forest_plot
 from pkmodel.plots.style import in_print
+from pkmodel.report.between import between, interval
 from pkmodel.report.content import Items, Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
-from pkmodel.report.exposure_section import kind_title
-from pkmodel.report.number import Number, between, fixed, interval, number, percent
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
 
@@ -54,7 +55,7 @@ def _asked(comparison: dict[str, Any]) -> str:
     how = corrected.get(comparison["multiplicity"], comparison["multiplicity"])
     return (
         f"Reference: {comparison['reference']}. Margin: {interval(*comparison['margin'])}. "
-        f"Level {percent(comparison['level'])}; {how}."
+        f"Level {level(comparison['level'])}; {how}."
     )
 
 
@@ -78,7 +79,7 @@ def _without_subjects(contrasts: list[Contrast]) -> Iterator[Part]:
     for kind in dict.fromkeys(row["kind"] for row in contrasts):
         metrics = dict.fromkeys(row["metric"] for row in contrasts if row["kind"] == kind)
         yield Text(
-            f"Not compared, {kind_title(kind)}: no subject has a value of {', '.join(metrics)}."
+            f"Not compared, {in_words(kind)}: no subject has a value of {', '.join(metrics)}."
         )
 
 
@@ -108,7 +109,7 @@ def _ratios(contrasts: list[Contrast]) -> Table:
         "verdict",
     )
     margins = " and ".join(sorted({interval(*row["margin"]) for row in contrasts}))
-    levels = " and ".join(percent(level) for level in sorted({row["level"] for row in contrasts}))
+    levels = " and ".join(level(each) for each in sorted({row["level"] for row in contrasts}))
     references = " or ".join(dict.fromkeys(row["reference"] for row in contrasts))
     return table(
         f"Ratios to {references}",
@@ -116,7 +117,7 @@ def _ratios(contrasts: list[Contrast]) -> Table:
         _by_metric(contrasts, _ratio_row),
         "lllrrrrl",
         f"Intervals: {levels}; margin {margins}. {VERDICTS} p of the two one-sided tests, adjusted "
-        "by Holm for the groups of a metric.",
+        f"by Holm for the groups of a metric. {kinds_note(row['kind'] for row in contrasts)}.",
     )
 
 
@@ -136,16 +137,16 @@ def _adjustment(row: Contrast) -> str:
 
 def _name(row: Contrast) -> str:
     given = f", adjusted for {_adjustment(row)}" if _adjustment(row) else ""
-    return f"{row['metric']}, {row['group']} / {row['reference']}, {kind_title(row['kind'])}{given}"
+    return f"{row['metric']}, {row['group']} / {row['reference']}, {in_words(row['kind'])}{given}"
 
 
 def _ratio_row(row: Contrast) -> tuple[str, ...]:
     return (
         row["group"],
-        kind_title(row["kind"]),
+        in_words(row["kind"]),
         _adjustment(row),
         f"{number(row['n'])}{OVER}{number(row['n_reference'])}",
-        fixed(row["ratio"], 3) or "not known",
+        ratio(row["ratio"]) or UNKNOWN,
         _ends(row["lower"], row["upper"]),
         _p_value(row.get("p_holm")),
         row["verdict"] or "",
@@ -155,8 +156,8 @@ def _ratio_row(row: Contrast) -> tuple[str, ...]:
 def _ends(lower: Number, upper: Number) -> str:
     """Write the ends of a ratio's interval; one that is not known is said to be so."""
     if lower is None and upper is None:
-        return "not known"
-    return between(fixed(lower, 3) or "not known", fixed(upper, 3) or "not known")
+        return UNKNOWN
+    return between(ratio(lower) or UNKNOWN, ratio(upper) or UNKNOWN)
 
 
 def _p_value(p: Number) -> str:
@@ -192,7 +193,7 @@ def _share_row(row: Contrast) -> tuple[str, ...]:
     share = row["share"]
     return (
         row["group"],
-        kind_title(row["kind"]),
+        in_words(row["kind"]),
         f"{share['inside']} of {share['n']}",
         percent(share["share"], 1),
         between(percent(share["lower"], 1), percent(share["upper"], 1)),

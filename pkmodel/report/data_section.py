@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pkmodel.number import count, number, percent
+from pkmodel.report.between import interval
 from pkmodel.report.content import Part, Section, Table, Text
-from pkmodel.report.number import count, interval, number, percent
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
+
+TAKEN = "_DATA"
+"""End of the name of a covariate whose own name is that of a result, such as GROUP."""
 
 FEW_VALUES = 5
 """A covariate with no more whole values than this is counted, not averaged."""
@@ -25,6 +30,7 @@ def data_section(run: Run, subjects: Subjects) -> Section:
     ]
     if subjects.covariates:
         parts.append(_demographics(subjects))
+        parts.append(Text(_explained(document["covariates"], subjects.covariates)))
     else:
         parts.append(Text("The data have no covariates."))
     return Section("data", "Data", tuple(parts))
@@ -134,6 +140,23 @@ def _demographics(subjects: Subjects) -> Table:
         "Mean (SD), below it median (range); a covariate with few values by count. Values of a "
         "subject's first record.",
     )
+
+
+def _explained(meanings: dict[str, str | None], shown: Iterable[str]) -> str:
+    """Say what each covariate is, or that it is not known, and what a name with _DATA means."""
+    said, unsaid = [], []
+    for title in shown:
+        name = title if title in meanings else title.split(" (")[0]
+        column = name.removesuffix(TAKEN) if name not in meanings else name
+        origin = f"the column {column} of the data" if column != name else ""
+        meaning = meanings.get(column)
+        if origin or meaning:
+            said.append(f"{name}: {', '.join(text for text in (origin, meaning) if text)}.")
+        if not meaning and title == name:
+            unsaid.append(column)
+    if unsaid:
+        said.append(f"What is in {', '.join(unsaid)}, and in which unit, is not declared.")
+    return " ".join(said)
 
 
 def _described(values: pd.Series, everyone: pd.Series) -> str:

@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 
 from pkmodel.comparability import side_by_side
+from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
 from pkmodel.exposure.summary import group_summary
 from pkmodel.grouping import Groups
+from pkmodel.number import Number, fixed, number, short
 from pkmodel.plots.exposure_by_group import exposure_plot
-from pkmodel.plots.forest import KINDS
 from pkmodel.plots.scatter import is_wide
 from pkmodel.plots.style import in_print
+from pkmodel.report.between import between
 from pkmodel.report.content import Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
-from pkmodel.report.number import Number, fixed, interval, number
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
 from pkmodel.units import Units
@@ -73,11 +74,6 @@ def metric_title(metric: str, units: Units, has_bsa: bool) -> str:
     return in_print(METRICS[metric].title + (f", {unit}" if unit else ""))
 
 
-def kind_title(kind: str) -> str:
-    """Say in words where a value is from."""
-    return KINDS[kind][1] if kind in KINDS else kind
-
-
 def _picture(
     run: Run, exposure: pd.DataFrame, subjects: Subjects, is_virtual: bool
 ) -> Iterator[Part]:
@@ -122,7 +118,7 @@ def _summaries(run: Run, summary: pd.DataFrame) -> Iterator[Part]:
             yield _summary_table(run, str(kind), known, units, has_bsa)
         if without:
             yield Text(
-                f"{kind_title(str(kind)).capitalize()}: no subject has a value of "
+                f"{in_words(str(kind)).capitalize()}: no subject has a value of "
                 f"{', '.join(without)}."
             )
 
@@ -142,7 +138,8 @@ def _summary_table(run: Run, kind: str, rows: pd.DataFrame, units: Units, has_bs
         cells += [(str(row["group"]), *_cells(row)) for row in some.to_dict("records")]
     rule = f" Plateau samples: {run.comparison['rule']}." if run.comparison else ""
     note = SUMMARY_NOTE + (rule if kind == "noncompartmental" else "")
-    return table(f"Exposure by group, {kind_title(kind)}", header, cells, "lrrrrr", note)
+    note += f" {kinds_note([kind])}."
+    return table(f"Exposure by group, {in_words(kind)}", header, cells, "lrrrrr", note)
 
 
 def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
@@ -151,18 +148,18 @@ def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
     return (
         number(row.get("n")) + unknown,
         _with(row.get("mean"), row.get("sd")),
-        _bracketed(row.get("median"), interval(row.get("min"), row.get("max"))),
-        _bracketed(row.get("geometric_mean"), fixed(row.get("geometric_cv"), 0)),
-        interval(row.get("p05"), row.get("p95")),
+        _bracketed(row.get("median"), between(short(row.get("min")), short(row.get("max")))),
+        _bracketed(row.get("geometric_mean"), short(row.get("geometric_cv"))),
+        between(short(row.get("p05")), short(row.get("p95"))),
     )
 
 
 def _with(middle: Number, width: Number) -> str:
-    return number(middle) + (f"{PLUS_MINUS}{number(width)}" if number(width) else "")
+    return short(middle) + (f"{PLUS_MINUS}{short(width)}" if short(width) else "")
 
 
 def _bracketed(middle: Number, spread: str) -> str:
-    return number(middle) + (f" ({spread})" if spread else "")
+    return short(middle) + (f" ({spread})" if spread else "")
 
 
 def _published(published: pd.DataFrame) -> Table:
@@ -191,14 +188,16 @@ def _beside(run: Run, exposure: pd.DataFrame, plain: pd.DataFrame) -> Iterator[P
         return
     titles = [metric_title(name, units_of(run), "CL_BSA" in exposure) for name in metrics]
     rows = {str(name): [*_pairs(some, metrics)] for name, some in known.groupby("ID", sort=False)}
-    heads = [f"{name}\n{how}" for name in metrics for how in ("model", "noncomp.", "difference %")]
+    heads = [
+        f"{name}\n{how}" for name in metrics for how in ("by the model", "without", "difference %")
+    ]
     yield table(
         "Exposure of each subject by the model and without one",
         ("subject", *heads),
         [(name, *cells) for name, cells in rows.items()],
         "l" + "r" * len(heads),
         f"{'; '.join(f'{n}: {t}' for n, t in zip(metrics, titles, strict=True))}. Subjects with a "
-        "noncompartmental value. Difference: by the model over noncompartmental, less 1.",
+        "value without a model. Difference: by the model over without a model, less 1.",
     )
 
 
@@ -207,6 +206,6 @@ def _pairs(both: pd.DataFrame, metrics: list[str]) -> Iterator[str]:
     by_metric = {row["METRIC"]: row for row in both.to_dict("records")}
     for metric in metrics:
         row = by_metric.get(metric, {})
-        yield number(row.get("MODEL"))
-        yield number(row.get("NONCOMPARTMENTAL"))
+        yield short(row.get("MODEL"))
+        yield short(row.get("NONCOMPARTMENTAL"))
         yield fixed(row.get("DIFFERENCE"), 1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pkmodel.number import count, listed
 from pkmodel.plots.goodness_of_fit import observed_against_predicted, weighted_residuals
 from pkmodel.plots.individual_fits import individual_fits
 from pkmodel.plots.random_effects import effect_against_covariates, effect_distribution
 from pkmodel.report.content import Part, Section, Text
 from pkmodel.report.drawing import draw
-from pkmodel.report.number import count, listed
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import Subjects
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pkmodel.number import count, fixed, listed, number
 from pkmodel.plots.search import search_path
 from pkmodel.report.content import Items, Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
-from pkmodel.report.number import count, fixed, listed, number
 from pkmodel.report.run_folder import Run
 from pkmodel.summary import METHODS, checks
 

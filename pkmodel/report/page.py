@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pkmodel.number import fixed
 from pkmodel.report.absent_section import absent_section
 from pkmodel.report.content import Section
 from pkmodel.report.contrast_section import contrast_section
@@ -20,7 +21,6 @@ from pkmodel.report.fit_section import (
     record_section,
     trust_section,
 )
-from pkmodel.report.number import fixed
 from pkmodel.report.parameter_section import parameter_section
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import subjects_of

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pkmodel.number import Number, fixed, number, percent
+from pkmodel.report.between import between, interval
 from pkmodel.report.content import Part, Section, Table, Text, table
-from pkmodel.report.number import Number, between, fixed, interval, number, percent
 from pkmodel.report.run_folder import Correlations, Run
 
 MOST_CORRELATED = 12

@@ -104,6 +104,7 @@ class FitDocument(_Part):
     decrease_left: Number
     cold_gap: Number
     seconds: dict[str, Number]
+    covariates: dict[str, str | None] = {}
     virtual: bool = False
     groups: GroupNames | None = None
 

@@ -1,4 +1,4 @@
-"""How numbers are written on the page; one that is not known is empty."""
+"""How numbers are written on the screen and on the page; one that is not known is empty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Number = float | None
 DIGITS = 4
 WHOLE = 10.0**DIGITS
 LARGEST = 1e7
-TO = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
+UNKNOWN = "not known"
 
 
 def number(value: Number) -> str:
@@ -23,6 +23,35 @@ def number(value: Number) -> str:
     if value is None or not isfinite(value):
         return ""
     return f"{value:.0f}" if WHOLE <= abs(value) < LARGEST else f"{value:.{DIGITS}g}"
+
+
+def short(value: Number) -> str:
+    """Write three significant digits as papers print exposure, and all before the point.
+
+    Examples
+    --------
+    >>> short(706.2), short(0.89), short(1234.5), short(0.0), short(None)
+    ('706', '0.890', '1234', '0', '')
+    """
+    if value is None or not isfinite(value):
+        return ""
+    if value == 0.0 or not 1e-4 <= abs(value) < LARGEST:
+        return f"{value:.3g}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+    return text.rstrip(".")
+
+
+def ratio(value: Number) -> str:
+    """Write a ratio to three decimals, so that 1.254 is seen to be beyond a margin of 1.25.
+
+    Examples
+    --------
+    >>> ratio(1.2541), ratio(0.8), ratio(0.01234), ratio(float("nan"))
+    ('1.254', '0.800', '0.0123', '')
+    """
+    if value is None or not isfinite(value):
+        return ""
+    return f"{value:.3f}" if 0.1 <= value < 1000.0 else f"{value:.3g}"
 
 
 def fixed(value: Number, decimals: int) -> str:
@@ -47,26 +76,15 @@ def percent(share: Number, decimals: int = 0) -> str:
     return "" if share is None or not isfinite(share) else f"{100.0 * share:.{decimals}f} %"
 
 
-def interval(lower: Number, upper: Number) -> str:
-    """Write the two ends of an interval; nothing where one is not known.
+def level(value: float) -> str:
+    """Write the level of an interval in percent, with decimals where it has some.
 
     Examples
     --------
-    >>> interval(0.0043, 0.0051).split(), interval(None, 1.0)
-    (['0.0043', 'to', '0.0051'], '')
+    >>> level(0.9), level(1.0 - 0.1 / 3.0)
+    ('90 %', '96.67 %')
     """
-    return between(number(lower), number(upper))
-
-
-def between(lower: str, upper: str) -> str:
-    """Join the two ends of an interval so that they stay on one line; nothing where one is empty.
-
-    Examples
-    --------
-    >>> between("1", "2").split(), between("1", "")
-    (['1', 'to', '2'], '')
-    """
-    return TO.join((lower, upper)) if lower and upper else ""
+    return f"{100.0 * value:.4g} %"
 
 
 def count(value: int, noun: str) -> str:

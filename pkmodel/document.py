@@ -1,0 +1,161 @@
+"""The JSON document of a fit, part by part; what a method does not give is null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.estimate.covariance import Covariance
+from pkmodel.estimate.maximum_likelihood import Estimate
+from pkmodel.grouping import Groups
+from pkmodel.problem import Problem
+from pkmodel.shipped import column_meanings
+from pkmodel.status import Status
+from pkmodel.subjects import Subjects
+
+Part = dict[str, Any]
+
+
+def number(value: float | None) -> float | None:
+    """Make a number fit for JSON: what is not finite is null.
+
+    Examples
+    --------
+    >>> number(1.5), number(float("nan")), number(None)
+    (1.5, None, None)
+    """
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def model_part(title: str, problem: Problem) -> Part:
+    """Say what was fitted, with which method, seed, threads and units."""
+    from pkmodel import __version__
+
+    model, options, dataset = problem.model, problem.options, problem.dataset
+    return {
+        "pkmodel": __version__,
+        "title": title,
+        "method": options.method,
+        "interaction": options.method in ("focei", "laplace") and options.interaction is not False,
+        "structure": model.structure,
+        "distribution": {
+            p: model.distribution.get(p, "lognormal") for p in problem.structure.parameters
+        },
+        "seed": options.seed,
+        "threads": problem.threads,
+        "data_sha256": dataset.sha256,
+        "data": dataset.source,
+        "covariate_rule": dataset.covariate_rule if problem.varies else None,
+        "units": {
+            "time": dataset.units.time,
+            "amount": dataset.units.amount,
+            "concentration": dataset.units.concentration,
+        },
+    }
+
+
+def subjects_part(subjects: Subjects) -> Part:
+    """Say whether the subjects are virtual, and how many are in each age group."""
+    groups = subjects.groups
+    return {
+        "virtual": subjects.is_virtual,
+        "groups": None if groups is None else _groups(groups, subjects.bsa_source),
+    }
+
+
+def _groups(groups: Groups, bsa_source: str) -> Part:
+    counts = np.bincount(groups.code, minlength=len(groups.names))
+    return {
+        "title": groups.title,
+        "names": list(groups.names),
+        "counts": [int(n) for n in counts],
+        "source": groups.source,
+        "bsa_source": bsa_source or None,
+    }
+
+
+def ending_part(status: Status, warnings: Sequence[str]) -> Part:
+    """Say how the fit ended, what that means and what it warns of."""
+    return {
+        "status": str(status),
+        "advice": status.advice,
+        "converged": status is Status.CONVERGED,
+        "warnings": list(warnings),
+    }
+
+
+def data_part(problem: Problem) -> Part:
+    """Say what the covariates are, where it is known; count subjects, observations, rows left out.
+
+    A covariate has the meaning and unit that the birth certificate of a shipped table gives it,
+    else None.
+    """
+    dataset = problem.dataset
+    meanings = column_meanings(dataset.sha256)
+    return {
+        "covariates": {name: meanings.get(name) for name in dataset.covariates},
+        "n_subjects": problem.n_subjects,
+        "n_observations": int(dataset.n_observations),
+        "n_censored": int(dataset.n_censored),
+        "censoring": problem.options.censoring if dataset.n_censored else None,
+        "excluded": dict(dataset.excluded),
+    }
+
+
+def parameters_part(parameters: Mapping[str, Mapping[str, Parameter]]) -> Part:
+    """Write the parameters by kind and name, as `pkmodel.diagnostics.parameters` gives them."""
+    return {
+        kind: {name: _parameter(entry) for name, entry in entries.items()}
+        for kind, entries in parameters.items()
+    }
+
+
+def _parameter(entry: Parameter) -> Part:
+    return {
+        key: number(value) if isinstance(value, float) else value
+        for key, value in vars(entry).items()
+    }
+
+
+def shrinkage_part(shrinkage: Mapping[str, Any]) -> Part:
+    """Write the shrinkage of effects and residuals, as fractions."""
+    return {
+        "shrinkage": {
+            "eta": {name: number(v) for name, v in shrinkage["eta"].items()},
+            "epsilon": number(shrinkage["epsilon"]),
+        }
+    }
+
+
+def covariance_part(covariance: Covariance | None) -> Part:
+    """Say where standard errors come from, and what has none."""
+    return {
+        "condition_number": number(covariance.condition_number if covariance else None),
+        "covariance": covariance.source if covariance else None,
+        "flat_directions": list(covariance.flat) if covariance else [],
+        "boundary": list(covariance.boundary) if covariance else [],
+    }
+
+
+def search_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how the search went: subjects without a mode, starts, evaluations, what is left."""
+    failed = problem.failed(estimate.final.terms)
+    return {
+        "failed_subjects": [str(v) for v in problem.dataset.ids[failed]],
+        "starts": [
+            {
+                "objective": number(s.objective),
+                "ending": s.ending,
+                "evaluations": s.evaluations,
+            }
+            for s in estimate.starts
+        ],
+        "starts_agree": estimate.agree,
+        "evaluations": estimate.evaluations,
+        "gradient_norm": number(float(np.linalg.norm(estimate.final.gradient))),
+        "decrease_left": number(estimate.decrease),
+        "cold_gap": number(estimate.cold_gap),
+    }
