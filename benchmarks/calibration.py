@@ -6,7 +6,8 @@ Every child is simulated here from a fixed seed: no patient is behind any number
 volume per m2 of body surface, log-normal and correlated, proportional error, an infusion of 48 h:
 
     rich    40 children, 10 samples each, during the infusion and after it
-    sparse  100 children, 2 or 3 samples each: one on the plateau, one or two after the stop
+    sparse  100 children, 2 or 3 samples each: on the way up, on the plateau, and of every second
+            child after the stop
 
 Each method fits the same data sets, from initial values that are wrong by a half. A row is a
 method, a design, a parameter, and where the standard errors are from: bias, RMSE, scatter of the
@@ -114,7 +115,7 @@ class Design:
 
 DESIGNS = {
     "rich": Design(40, (1.0, 2.0, 4.0, 8.0, 24.0, 47.5, 48.5, 50.0, 52.0, 55.0)),
-    "sparse": Design(100, (30.0, 52.0), (50.0,)),
+    "sparse": Design(100, (3.0, 40.0), (53.0,)),
 }
 
 
