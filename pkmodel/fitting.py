@@ -47,6 +47,9 @@ COMPILING = "compiling kernels: once per machine, up to a minute"
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
 
+SAMPLED_GAIN_LEFT = 0.05
+"""The same where estimates come from draws, and keep their Monte Carlo error."""
+
 
 def fit(
     model: Definition | Model | str | Path,
@@ -260,12 +263,15 @@ def _undefined(problem: Problem) -> FitError:
 
 
 def _uncertainty(problem: Problem, estimate: Estimate, wanted: str) -> tuple[Estimate, Covariance]:
-    """Compute standard errors, after Newton steps as far as they lower the objective."""
+    """Compute standard errors, after Newton steps as far as they lower the objective.
+
+    Estimates from draws stay what they are; what a Newton step would gain is said.
+    """
     for _ in range(3):
         result = covariance(problem, estimate.x, estimate.final, wanted)
         if estimate.ending == "interrupted":
             break
-        if result.boundary:
+        if result.boundary or estimate.sampling is not None:
             left = decrease_inside(problem, estimate, result.hessian, set(result.boundary))
             return replace(estimate, decrease=left), result
         polished = polish(problem, estimate, result.hessian)
@@ -282,6 +288,9 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
     if problem.failed(estimate.final.terms).size:
         return Status.MODES_FAILED
     if estimate.ending != Ending.CONVERGED and not estimate.decrease < GAIN_LEFT:
+        return Status.NOT_CONVERGED
+    is_known = uncertainty is not None and uncertainty.source != "none"
+    if estimate.sampling is not None and is_known and estimate.decrease > SAMPLED_GAIN_LEFT:
         return Status.NOT_CONVERGED
     if abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED

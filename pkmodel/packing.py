@@ -188,7 +188,8 @@ class Packing:
     ) -> Vector:
         """Pack values of the free thetas, Cholesky factors of the free blocks and free sigmas."""
         parts = [
-            _to_free(self.model.theta[i], value) for i, value in zip(self.theta, thetas, strict=True)
+            _to_free(self.model.theta[i], value)
+            for i, value in zip(self.theta, thetas, strict=True)
         ]
         for factor in factors:
             parts += list(pack_factor(factor))

@@ -5,7 +5,7 @@ The only place where names become arrays. Nothing iterates here over population 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
@@ -24,8 +24,10 @@ from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy
 from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.marginal import marginal, predictions
+from pkmodel.kernels.metropolis import Averages, Moves, Proposal, Source, walk
 from pkmodel.kernels.mode import FOUND, UNDEFINED
 from pkmodel.kernels.residual import CENSORED, IGNORED, QUANTIFIED, SD, VARIANCE
+from pkmodel.kernels.row_information import row_information
 from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
 from pkmodel.kernels.terms import CONDITIONAL, FO, LAPLACE, NODES, Method, Nodes, Terms
 from pkmodel.models.model import Model, Options
@@ -331,7 +333,12 @@ class Problem:
         if not self.rows.is_log:
             return np.zeros(self.n_subjects)
         counted = np.where(self.rows.status == QUANTIFIED, self.rows.y, 0.0)
-        return np.asarray(2.0 * np.add.reduceat(np.r_[counted, 0.0], self.steps.first[:-1]))
+        return 2.0 * self.sum_by_subject(counted)
+
+    def sum_by_subject(self, values: Vector) -> Vector:
+        """Sum over each subject's observations; 0 for a subject without any."""
+        subject = np.repeat(np.arange(self.n_subjects), np.diff(self.steps.first))
+        return np.bincount(subject, weights=values, minlength=self.n_subjects)
 
     @property
     def n_counted(self) -> int:
@@ -406,21 +413,22 @@ class Problem:
         return Population(values.factor, values.sigma)
 
     def _run(self, psi: Psi, population: Population, method: Method, terms: Terms) -> None:
+        def task(low: int, high: int) -> None:
+            marginal(self.steps, psi, self.rows, population, method, low, high, terms)
+
+        self._share(task, 256)
+
+    def _share(self, task: Callable[[int, int], None], least: int) -> None:
+        """Do a task for all subjects, in threads where each has at least so many of them."""
         n = self.n_subjects
-        workers = max(1, min(self.threads, n // 256))
+        workers = max(1, min(self.threads, n // least))
         if workers == 1:
-            marginal(self.steps, psi, self.rows, population, method, 0, n, terms)
+            task(0, n)
             return
         bounds = np.linspace(0, n, 4 * workers + 1).astype(int)
         with ThreadPoolExecutor(workers) as pool:
-            tasks = [
-                pool.submit(
-                    marginal, self.steps, psi, self.rows, population, method, low, high, terms
-                )
-                for low, high in pairwise(bounds)
-            ]
-            for task in tasks:
-                task.result()
+            for done in [pool.submit(task, low, high) for low, high in pairwise(bounds)]:
+                done.result()
 
     def load(self) -> None:
         """Have the kernels compiled, or read from the disk, before anything is timed."""
@@ -558,18 +566,130 @@ class Problem:
         slopes(self.steps, psi, self.rows, population, u, value, by_direction, by_sigma)
         by_eta = by_direction[:, :, :n]
         by_u = by_eta @ values.factor + u
+        by_factor = np.einsum("ika,ikb->ikab", by_eta, u)
+        by_x = self._packed(x, jacobian, by_direction, by_factor, by_sigma)
+        return value, np.concatenate([by_u, by_x], axis=2)
+
+    def _packed(
+        self, x: Vector, jacobian: Vector, by_direction: Vector, by_factor: Vector, by_sigma: Vector
+    ) -> Vector:
+        """Carry slopes at fixed u, arrays (subjects, draws, ...), to the packed parameters."""
+        subjects, draws, _ = by_direction.shape
+        n = len(self.effects)
         if self.varies:
             by_theta = by_direction[:, :, n:]
         else:
             by_theta = np.einsum("ikp,ipt->ikt", by_direction[:, :, self._order], jacobian)
-        by_factor = np.einsum("ika,ikb->ikab", by_eta, u)
         by_x = self.packing.pull_back(
             x,
             by_theta.reshape(subjects * draws, -1),
             by_factor.reshape(-1, n, n),
             by_sigma.reshape(-1, 3),
         )
-        return value, np.concatenate([by_u, by_x.reshape(subjects, draws, -1)], axis=2)
+        return by_x.reshape(subjects, draws, -1)
+
+    def walk(
+        self, x: Vector, u: Vector, proposal: Proposal, source: Source, moves: Moves
+    ) -> tuple[Vector, Averages]:
+        """Walk with chains of effects along their law given the data, for one iteration.
+
+        Parameters
+        ----------
+        x : array (size,)
+            Packed parameters.
+        u : array (subjects, chains, effects)
+            Where the chains stand, eta = L u.
+        proposal : Proposal
+        source : Source
+        moves : Moves
+
+        Returns
+        -------
+        u : array (subjects, chains, effects)
+            Where they end.
+        averages : Averages
+            Along the way.
+        """
+        values = self.packing.unpack(x)
+        psi = self._psi(*self.typical(values.theta))
+        population = Population(values.factor, values.sigma)
+        subjects, chains, n = u.shape
+        averages = Averages(
+            u=np.zeros((subjects, chains, n)),
+            square=np.zeros((subjects, chains, n, n)),
+            by_direction=np.zeros((subjects, chains, psi.direction.shape[2])),
+            by_factor=np.zeros((subjects, chains, n, n)),
+            by_sigma=np.zeros((subjects, chains, 3)),
+            accepted=np.zeros((subjects, chains, 2 + n)),
+        )
+        end = u.copy()
+
+        def task(low: int, high: int) -> None:
+            walk(
+                self.steps,
+                psi,
+                self.rows,
+                population,
+                proposal,
+                source,
+                moves,
+                low,
+                high,
+                end,
+                averages,
+            )
+
+        self._share(task, 16)
+        return end, averages
+
+    def packed_slopes(self, x: Vector, averages: Averages) -> Vector:
+        """Average slopes of the joint density in the packed parameters, at fixed u.
+
+        Returns
+        -------
+        array (subjects, chains, size)
+        """
+        _, jacobian = self.typical(self.packing.unpack(x).theta)
+        by_direction, by_factor = averages.by_direction, averages.by_factor
+        return self._packed(x, jacobian, by_direction, by_factor, averages.by_sigma)
+
+    def row_information(self, x: Vector, eta: Vector) -> Vector:
+        """Expected information of each subject's rows on the directions, at given effects.
+
+        Returns
+        -------
+        array (subjects, m, m)
+            Of half of -2 log likelihood.
+        """
+        values = self.packing.unpack(x)
+        psi = self._psi(*self.typical(values.theta))
+        m = psi.direction.shape[2]
+        out = np.zeros((self.n_subjects, m, m))
+        population = Population(values.factor, values.sigma)
+        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), out)
+        return out
+
+    def directions_by_theta(self, x: Vector) -> tuple[Vector, Vector]:
+        """Differentiate typical parameters, and the directions, in the packed thetas.
+
+        Returns
+        -------
+        typical : array (subjects, parameters, free thetas)
+            Where they change in time, the mean over a subject's rows.
+        direction : array (subjects, m, free thetas)
+        """
+        packing = self.packing
+        _, jacobian = self.typical(packing.unpack(x).theta)
+        slopes = packing.theta_slopes(x)
+        typical = jacobian[:, :, packing.theta] * slopes
+        if not self.varies:
+            return typical, typical[:, np.argsort(self._order)]
+        counts = np.diff(self.start)
+        mean = np.add.reduceat(typical, self.start[:-1]) / counts[:, None, None]
+        n, total = len(self.effects), len(self.theta_names)
+        direction = np.zeros((self.n_subjects, n + total, len(packing.theta)))
+        direction[:, [n + i for i in packing.theta], np.arange(len(packing.theta))] = slopes
+        return mean, direction
 
     @property
     def n_directions(self) -> int:
@@ -612,7 +732,9 @@ class Problem:
         """Sum the subjects' slopes in the directions to those in all thetas."""
         if self.varies:
             return np.asarray(np.sum(by_direction[:, len(self.effects) :], axis=0))
-        return np.asarray(by_direction[:, self._order].ravel() @ jacobian.reshape(-1, jacobian.shape[2]))
+        return np.asarray(
+            by_direction[:, self._order].ravel() @ jacobian.reshape(-1, jacobian.shape[2])
+        )
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""

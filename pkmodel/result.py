@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.datatree import fit_tree
+from pkmodel.definition.option_check import whole_number_fault
 from pkmodel.diagnostics.conditional import conditional_draws
 from pkmodel.diagnostics.individuals import individuals_table
 from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
@@ -31,7 +32,9 @@ from pkmodel.document import (
     shrinkage_part,
     subjects_part,
 )
-from pkmodel.errors import ModelError
+from pkmodel.draws.drawing import draw_about
+from pkmodel.draws.sample import DRAWS
+from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
@@ -347,18 +350,73 @@ class Fit:
             "seconds": dict(self.seconds),
         }
 
-    def to_datatree(self) -> xarray.DataTree:
-        """Return the fit as a DataTree, readable by ArviZ.
+    def to_datatree(self, draws: int = DRAWS, seed: int | None = None) -> xarray.DataTree:
+        """Return the fit as a DataTree, on which ArviZ works as it is.
+
+        The ``posterior`` of a maximum-likelihood fit is none, and its attributes ``kind`` and
+        ``note`` say so. With standard errors (``"asymptotic"``) its population parameters are
+        draws from the asymptotic normal law of their estimator on the packed scale, its random
+        effects are drawn from their conditional law given each draw. Without (``"conditional"``)
+        the population parameters are held at the estimates.
+
+        Parameters
+        ----------
+        draws : int
+            Of each of four chains; 0 leaves the groups of draws out.
+        seed : int, optional
+            That of the fit if absent.
 
         Returns
         -------
         xarray.DataTree
             Groups ``estimates`` (population parameters and their covariance), ``modes`` (effects
             and their conditional covariance by subject), ``predictions``, ``observed_data``; the
-            JSON document stands in the root's attribute ``fit``.
+            JSON document stands in the root's attribute ``fit``. With draws also
+
+            - ``posterior``: ``population`` by ``parameter``, ``eta`` by ``id`` and ``effect``, and
+              each structural parameter by ``id``;
+            - ``log_likelihood``: ``observation`` by ``obs`` (line in the file), given the random
+              effects, and ``subject`` by ``id``, the effects integrated out, by the exact
+              likelihood (not where the population parameters are held). They answer different
+              questions: ``az.loo(tree, var_name="subject")`` leaves out a subject;
+            - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
+              censored row the concentration itself.
+
+        Raises
+        ------
+        FitError
+            The asymptotic law reaches to where the likelihood is not defined.
+
+        Notes
+        -----
+        ``az.summary`` and plots show intervals of 89 % unless told otherwise, the tables here 95 %
+        (exposure 90 %): pass ``ci_prob=0.95``. Plots of every effect of every subject are many:
+        name what to draw, as in ``az.plot_trace(tree, var_names=["population"])``.
+
+        Examples
+        --------
+        >>> import pkmodel as pk
+        >>> tree = pk.fit("phenobarbital").to_datatree(draws=5)
+        >>> tree["posterior"].attrs["kind"]
+        'asymptotic'
+        >>> dict(tree["posterior"]["eta"].sizes)
+        {'chain': 4, 'draw': 5, 'id': 59, 'effect': 2}
         """
+        seed = self.options.seed if seed is None else seed
+        fault = whole_number_fault(draws, 0) or whole_number_fault(seed, 0)
+        if fault:
+            raise FitError(f"to_datatree: draws and seed: {fault}")
+        sample = None
+        if draws:
+            sample = draw_about(self.problem, self.estimate, self.covariance, draws, seed)
         return fit_tree(
-            self.problem, self.estimate, self.covariance, self.predictions, self.to_dict()
+            self.problem,
+            self.estimate,
+            self.covariance,
+            self.predictions,
+            self.to_dict(),
+            sample,
+            seed,
         )
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
@@ -399,4 +457,4 @@ class Fit:
         self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
-        self.to_datatree().to_netcdf(folder / "fit.nc", engine="h5netcdf")
+        self.to_datatree(draws=0).to_netcdf(folder / "fit.nc", engine="h5netcdf")

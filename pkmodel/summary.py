@@ -31,6 +31,7 @@ METHODS = {
     "laplace": "Laplace",
     "agq": "adaptive quadrature",
     "imp": "importance sampling",
+    "saem": "SAEM",
 }
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}

@@ -426,7 +426,7 @@ def test_faults_of_shape_and_of_sense_come_in_one_pass(read):
         [residual]
         power = 0.1
         [fit]
-        method = "saem"
+        method = "nuts"
         seed = 1.5
         """
     with pytest.raises(ModelError) as caught:
@@ -445,7 +445,7 @@ def test_faults_of_shape_and_of_sense_come_in_one_pass(read):
         "[omega] block: expected a number",
         "[omega] CL: the variance of CL is -1",
         "[residual]: power needs an exponent",
-        "[fit] method: saem is not available yet",
+        "[fit] method: nuts is not available yet",
         "[fit] seed: expected a whole number",
     ]:
         assert words in message

@@ -45,9 +45,7 @@ def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
     return make_coordinates(problem, anchor, informed_shares(problem, anchor) < INFORMED)
 
 
-def make_coordinates(
-    problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]
-) -> Coordinates:
+def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]) -> Coordinates:
     """Shape coordinates at the anchor: the modes, how they follow x, their conditional spread."""
     terms = anchor.evaluation.terms
     factor = problem.packing.unpack(anchor.x).factor

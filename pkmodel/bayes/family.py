@@ -61,9 +61,7 @@ def density(prior: Prior, value: float) -> ValueAndSlope:
     return _DENSITY[prior.family](value, *prior.numbers)
 
 
-def draw(
-    prior: Prior, rng: np.random.Generator, lower: float = -inf, upper: float = inf
-) -> float:
+def draw(prior: Prior, rng: np.random.Generator, lower: float = -inf, upper: float = inf) -> float:
     """Draw from a prior between bounds.
 
     Raises

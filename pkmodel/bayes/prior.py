@@ -157,9 +157,9 @@ class PackedPrior:
         factors = []
         for block in self.packing.blocks:
             deviations = [draw(prior, rng, 0.0) for prior in self._deviations(block)]
-            factors.append(np.array(deviations)[:, None] * draw_correlations(
-                len(deviations), self.lkj, rng
-            ))
+            factors.append(
+                np.array(deviations)[:, None] * draw_correlations(len(deviations), self.lkj, rng)
+            )
         sigmas = [draw(prior, rng, 0.0) for prior in self._sigma_priors]
         return self.packing.pack(thetas, factors, sigmas)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.estimate.bfgs import Minimum
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -28,14 +27,14 @@ def _typical(problem: Problem, x: Vector) -> tuple[Vector, Vector]:
     return mu[:, order], free
 
 
-def exchanged(problem: Problem, minimum: Minimum) -> Vector | None:
+def exchanged(problem: Problem, x: Vector) -> Vector | None:
     """Return the packed point with absorption and elimination exchanged.
 
     Parameters
     ----------
     problem : Problem
-    minimum : Minimum
-        The end of a search.
+    x : array (size,)
+        Where a search ended, packed.
 
     Returns
     -------
@@ -43,7 +42,6 @@ def exchanged(problem: Problem, minimum: Minimum) -> Vector | None:
         None where KA > CL / V for most, or a parameter is not lognormal. Only thetas move, and
         where covariates make the exchange inexact, to the nearest.
     """
-    x = minimum.point.x
     parameters, distribution = problem.structure.parameters, problem.model.distribution
     if not set(NEEDED) <= set(parameters):
         return None

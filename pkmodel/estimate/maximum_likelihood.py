@@ -12,6 +12,7 @@ from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.first_steps import WIDE, approach, come_near, widen
 from pkmodel.estimate.flip_flop import exchanged
+from pkmodel.estimate.sampling import Sampling
 from pkmodel.packing import pack_factor
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
@@ -69,6 +70,8 @@ class Estimate:
         Objective with modes from zero minus that of the search.
     starts : tuple of Start
     trace : list of (start, evaluation, likelihood, objective, gradient norm)
+    sampling : Sampling or None
+        Where the estimation was by draws.
     """
 
     x: Vector
@@ -79,6 +82,7 @@ class Estimate:
     evaluations: int
     starts: tuple[Start, ...]
     trace: list[Step] = field(repr=False)
+    sampling: Sampling | None = field(default=None, repr=False)
 
     @property
     def agree(self) -> int:
@@ -148,7 +152,7 @@ def scattered(problem: Problem, x: Vector, number: int) -> Vector:
     return np.asarray(x + width * rng.normal(size=x.size))
 
 
-def _growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
+def growing_error(problem: Problem, x: Vector) -> Iterator[Vector]:
     """Yield `x`, then the same with ever larger residual errors."""
     for number in range(GROWTHS):
         moved = x.copy()
@@ -166,7 +170,7 @@ def _one_start(walk: _Walk, x: Vector, number: int) -> Minimum | None:
 
 def _doubted(walk: _Walk, minimum: Minimum, limit: int) -> Minimum:
     """Search again from elsewhere where an end is doubtful; return the better one."""
-    for other in (revive, exchanged):
+    for other in (revive, _from_the_other_side):
         moved = other(walk.problem, minimum)
         if moved is None or walk.count >= limit:
             continue
@@ -178,11 +182,15 @@ def _doubted(walk: _Walk, minimum: Minimum, limit: int) -> Minimum:
     return minimum
 
 
+def _from_the_other_side(problem: Problem, minimum: Minimum) -> Vector | None:
+    return exchanged(problem, minimum.point.x)
+
+
 def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
     """Take first steps from `x`, with effects at least that wide, then descend to an optimum."""
     first_steps = walk.problem.with_method(FIRST_STEPS)
     walk.turn_to(first_steps)
-    for start in _growing_error(first_steps, come_near(first_steps, widen(first_steps, x, width))):
+    for start in growing_error(first_steps, come_near(first_steps, widen(first_steps, x, width))):
         first = walk.evaluate(start)
         if np.isfinite(first.objective):
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise
+from pkmodel.estimate.saem import saem
 from pkmodel.problem import Problem
 
 Estimator = Callable[[Problem, Progress | None], Estimate | None]
@@ -16,4 +17,5 @@ ESTIMATORS: dict[str, Estimator] = {
     "laplace": maximise,
     "agq": maximise,
     "imp": maximise,
+    "saem": saem,
 }

@@ -1,0 +1,100 @@
+"""What an estimation by draws tells of its way and of its Monte Carlo error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+class Phase(StrEnum):
+    """Of stochastic approximation EM."""
+
+    EXPLORATION = "exploration"
+    SMOOTHING = "smoothing"
+    AVERAGING = "averaging"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Packed parameters after one iteration."""
+
+    start: int
+    iteration: int
+    phase: Phase
+    x: Vector
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the draws of an estimation went.
+
+    Attributes
+    ----------
+    chains : int
+        Of each subject.
+    iterations : int
+        Of the start that the estimates are from.
+    acceptance : array (3,)
+        Mean share of accepted proposals: independent ones, walks of all effects together, walks
+        of one after the other.
+    error : array (size,)
+        Monte Carlo standard error of the packed estimates; NaN where averaging was not reached.
+    r_hat : array (size,)
+        Of the split chains in the averaging phase.
+    information : array (size, size)
+        Louis' information, packed; half the Hessian of the objective.
+    records : list of Record
+        All iterations of all starts.
+    """
+
+    chains: int
+    iterations: int
+    acceptance: Vector
+    error: Vector
+    r_hat: Vector
+    information: Vector = field(repr=False)
+    records: list[Record] = field(repr=False)
+
+
+def monte_carlo_error(series: Vector, batch: int) -> Vector:
+    """Standard error of the mean of series (iterations, chains, ...) by means of batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = np.random.default_rng(1).normal(size=(4000, 4, 1))
+    >>> bool(abs(monte_carlo_error(draws, 20)[0] * np.sqrt(16000) - 1.0) < 0.1)
+    True
+    """
+    count = len(series) // batch
+    kept = series[len(series) - count * batch :]
+    means = np.mean(kept.reshape(count, batch, *series.shape[1:]), axis=1)
+    flat = means.reshape(count * series.shape[1], -1)
+    return np.asarray(np.std(flat, axis=0, ddof=1) / np.sqrt(len(flat)))
+
+
+def split_r_hat(series: Vector) -> Vector:
+    """Potential scale reduction of series (iterations, chains, size), each chain in two halves.
+
+    Gelman and Rubin 1992, 10.1214/ss/1177011136.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = np.random.default_rng(1).normal(size=(1000, 4, 1))
+    >>> float(np.round(split_r_hat(draws), 2)[0])
+    1.0
+    >>> float(np.round(split_r_hat(draws + np.arange(4)[:, None]), 1)[0])
+    1.6
+    """
+    half = len(series) // 2
+    halves = np.concatenate([series[:half], series[len(series) - half :]], axis=1)
+    within = np.mean(np.var(halves, axis=0, ddof=1), axis=0)
+    between = np.var(np.mean(halves, axis=0), axis=0, ddof=1)
+    total = (half - 1.0) / half * within + between
+    return np.asarray(np.sqrt(np.maximum(total, 1e-300) / np.maximum(within, 1e-300)))
