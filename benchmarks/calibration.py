@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import os
 import time
 import warnings
@@ -71,6 +72,10 @@ TRUTH = {
 
 OMEGA = np.array([[0.1, 0.03], [0.03, 0.06]])
 IDEAL_TRIALS = 20_000
+
+ERRORS = ("sandwich", "r")
+ERRORS_OF = {"nuts": ("posterior",)}
+"""Where the intervals of each method are from."""
 
 COLUMNS = [*stamp.COLUMNS, "data", "design", "subjects", "observations", "method", "errors_from"]
 COLUMNS += ["parameter", "truth", "replicates", "failed", "no_interval"]
@@ -153,7 +158,7 @@ def expected(design: str, errors_from: str) -> dict[str, float]:
         a, b = centred.T
         products = np.column_stack([a * a, a * b, b * b])
         omega = products.mean(axis=0)
-        if errors_from == "r":
+        if errors_from != "sandwich":
             v, c, w = omega
             variance = np.array([2.0 * v * v, v * w + c * c, 2.0 * w * w]) / n
         else:
@@ -161,7 +166,7 @@ def expected(design: str, errors_from: str) -> dict[str, float]:
         squares = rng.chisquare(counts)
         sigma2 = squares.sum() / counts.sum()
         excess = squares / sigma2 - counts
-        share = 2.0 * counts.sum() if errors_from == "r" else excess @ excess
+        share = 2.0 * counts.sum() if errors_from != "sandwich" else excess @ excess
         half = z * np.sqrt(share) / (2.0 * counts.sum())
         kept[trial, :2] = np.abs(mean) < z * np.sqrt(omega[[0, 2]] / n)
         off = omega - OMEGA[[0, 0, 1], [0, 1, 1]]
@@ -238,24 +243,25 @@ def rows_of(design: str, method: str, results: list[Result]) -> Iterator[dict[st
     """Summarise the fits of a method on a design: a row for each parameter and kind of errors."""
     good = [r.by_errors for r in results if r.by_errors is not None]
     asked = DESIGNS[design]
-    for errors_from in good[0] if good else ():
-        for parameter, truth in TRUTH.items():
-            yield {
-                **stamp.stamp(),
-                "data": "virtual",
-                "design": design,
-                "subjects": asked.subjects,
-                "observations": int(asked.n_samples.sum()),
-                "method": method,
-                "errors_from": errors_from,
-                "parameter": parameter,
-                "truth": truth,
-                "replicates": len(results),
-                "failed": len(results) - len(good),
-                **summary([g[errors_from][parameter] for g in good], truth, len(results)),
-                **theory(method, design, parameter, errors_from),
-                "seconds_per_fit": float(f"{np.median([r.seconds for r in results]):.3g}"),
-            }
+    kinds = ERRORS_OF.get(method, ERRORS)
+    for errors_from, (parameter, truth) in itertools.product(kinds, TRUTH.items()):
+        found = [g[errors_from][parameter] for g in good]
+        yield {
+            **stamp.stamp(),
+            "data": "virtual",
+            "design": design,
+            "subjects": asked.subjects,
+            "observations": int(asked.n_samples.sum()),
+            "method": method,
+            "errors_from": errors_from,
+            "parameter": parameter,
+            "truth": truth,
+            "replicates": len(results),
+            "failed": len(results) - len(good),
+            **(summary(found, truth, len(results)) if len(found) > 1 else {}),
+            **theory(method, design, parameter, errors_from),
+            "seconds_per_fit": float(f"{np.median([r.seconds for r in results]):.3g}"),
+        }
 
 
 def theory(method: str, design: str, parameter: str, errors_from: str) -> dict[str, object]:
@@ -321,12 +327,13 @@ def main() -> None:
     for design in arguments.designs:
         data = [DESIGNS[design].data(number) for number in range(arguments.replicates)]
         for method in arguments.methods:
-            results = [fit(method, table, number) for number, table in enumerate(data)]
+            results = [fit(method, one, number) for number, one in enumerate(data)]
             rows = list(rows_of(design, method, results))
             keep(arguments.out, design, method, rows)
             shown = ["parameter", "errors_from", "failed", "bias_percent", "coverage", "expected"]
             print(design, method)
-            print(pd.DataFrame(rows)[shown].to_string(index=False), flush=True)
+            table = pd.DataFrame(rows, columns=COLUMNS)[shown]
+            print(table.to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":
