@@ -22,6 +22,10 @@ REPLICATES = 4
 DEGREES = 4.0
 """Degrees of freedom of the proposal: tails so heavy that no weight can grow without bound."""
 
+LEAST_SHARE = 0.1
+"""A subject whose draws are worth less than this share of them is not integrated well; where the
+integrand is near to normal they are worth some 0.9 for each effect, multiplied."""
+
 MOST_NUMBERS = 2**22
 """Room for draws, in numbers; where subjects need more, some have the same ones."""
 

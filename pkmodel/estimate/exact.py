@@ -78,7 +78,7 @@ def _go_on(exact: Problem, at: Estimate, progress: Progress | None) -> Estimate 
         return None
     start = int(np.argmin([s.objective for s in at.starts]))
     done = max(number for which, number, *_ in at.trace if which == start)
-    trace = [(start, done + number, *rest) for _, number, *rest in found.trace]
+    trace = [(start, done + n, method, value, norm) for _, n, method, value, norm in found.trace]
     return replace(
         found,
         starts=at.starts,
