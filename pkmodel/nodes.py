@@ -11,8 +11,6 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from scipy.special import stdtrit
-from scipy.stats import qmc
 
 from pkmodel.kernels.terms import Nodes
 
@@ -79,6 +77,9 @@ def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
     >>> drawn_nodes(100, 2, 12, 1).z.shape
     (12, 100, 2)
     """
+    from scipy.special import stdtrit
+    from scipy.stats import qmc  # slow to load, and only for these draws
+
     sets = max(1, min(subjects, MOST_NUMBERS // (draws * (n + 1))))
     parts = replicates(draws)
     part = np.arange(draws) * parts // draws
