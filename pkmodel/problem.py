@@ -554,20 +554,23 @@ class Problem:
         by_direction, by_factor = averages.by_direction, averages.by_factor
         return self._packed(x, jacobian, by_direction, by_factor, averages.by_sigma)
 
-    def row_information(self, x: Vector, eta: Vector) -> Vector:
-        """Expected information of each subject's rows on the directions, at given effects.
+    def row_information(self, x: Vector, eta: Vector) -> tuple[Vector, Vector]:
+        """Expected information of each subject's rows, at given effects.
 
         Returns
         -------
-        array (subjects, m, m)
-            Of half of -2 log likelihood.
+        by_direction : array (subjects, m, m)
+            On the directions.
+        by_sigma : array (subjects, 2, 3)
+            Relative slope of the residual standard deviation in each coefficient, summed over the
+            rows that are not censored, and their information on it.
         """
         values = self.packing.unpack(x)
         psi = self._psi(*self.typical(values.theta))
         m = psi.direction.shape[2]
-        out = np.zeros((self.n_subjects, m, m))
+        out = np.zeros((self.n_subjects, m, m)), np.zeros((self.n_subjects, 2, 3))
         population = Population(values.factor, values.sigma)
-        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), out)
+        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), *out)
         return out
 
     def by_theta(self, x: Vector) -> tuple[Vector, Vector]:

@@ -63,15 +63,18 @@ ANNEALING = 0.9
 SMALLEST_FACTOR = 0.25
 """The same afterwards."""
 
-WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 4, 20
+WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 4, 10
 """Exploration ends where the means of two windows of iterations are alike."""
 
 ALIKE = 1.0
 """Most difference of these means, in standard deviations within the windows."""
 
-SMOOTHING, POWER = 60, 0.7
+SMOOTHING, POWER = 40, 0.7
 ADAPTATION = 0.6
 """Power of the iteration by which the scales of random walks follow, in the first two phases."""
+
+FARTHEST = 300.0
+"""Where a packed parameter is larger the search is lost."""
 
 MOVED = 0.2
 """Change of a packed parameter from which modes are searched anew."""
@@ -83,11 +86,11 @@ NEWTON_STEPS, LONGEST_STEP = 20, 1.0
 NEAR = 0.3
 """Averaging begins where a Newton step is at most so many standard errors."""
 
-PRECISION = 0.01
+PRECISION = 0.02
 """Wanted Monte Carlo error, in standard errors."""
 
 LARGEST_R_HAT = 1.05
-LEAST_AVERAGED = 3 * BATCH
+LEAST_AVERAGED = 2 * BATCH
 
 BURN_IN = 5
 """Iterations of a batch before those that count."""
@@ -114,11 +117,13 @@ class _Run:
         self.trace: list[Step] = []
         self.accepted: list[Vector] = []
         self.averaged: _Averaged | None = None
+        self.is_lost = False
         self.renew()
 
     @property
-    def is_exhausted(self) -> bool:
-        return len(self.records) >= self.problem.options.max_evaluations
+    def is_over(self) -> bool:
+        """Whether no iteration is left, or the likelihood has become undefined."""
+        return self.is_lost or len(self.records) >= self.problem.options.max_evaluations
 
     def renew(self) -> None:
         """Search the modes anew."""
@@ -137,7 +142,11 @@ class _Run:
         return averages
 
     def move(self, x: Vector, phase: Phase) -> None:
-        """Go to `x`, with every subject's own parameters where they are."""
+        """Go to `x`, with every subject's own parameters where they are, if it is defined."""
+        mu, _ = self.problem.typical(self.problem.packing.unpack(x).theta)
+        if not np.all(np.abs(x) < FARTHEST) or not np.all(np.isfinite(mu)):
+            self.is_lost = True
+            return
         self.chains = carry_along(self.problem, self.chains, self.x, x)
         self.x = x
         self.records.append(Record(self.start, len(self.records) + 1, phase, x))
@@ -165,7 +174,7 @@ def _explore(run: _Run) -> None:
     for number in range(1, MOST_WINDOWS + 1):
         for _ in range(WINDOW):
             run.em(1.0, ANNEALING, Phase.EXPLORATION)
-            if run.is_exhausted:
+            if run.is_over:
                 return
         if number >= LEAST_WINDOWS and _are_alike(run.records):
             return
@@ -180,7 +189,7 @@ def _are_alike(records: list[Record]) -> bool:
 
 def _smooth(run: _Run) -> None:
     for k in range(1, SMOOTHING + 1):
-        if run.is_exhausted:
+        if run.is_over:
             return
         run.em(k**-POWER, SMALLEST_FACTOR, Phase.SMOOTHING)
 
@@ -188,7 +197,7 @@ def _smooth(run: _Run) -> None:
 def _average(run: _Run) -> None:
     """Go on by Newton steps, then average them."""
     for _ in range(NEWTON_STEPS):
-        if run.is_exhausted:
+        if run.is_over:
             return
         transport, matrix, score = _batch(run)
         inverse = _inverse(run, matrix)
@@ -247,7 +256,7 @@ def _mean_of_steps(
         ends.append(run.x - np.sum(by_subject, axis=0) @ inverse)
         run.move(np.mean(ends, axis=(0, 1)), Phase.AVERAGING)
         if len(ends) < LEAST_AVERAGED or len(ends) % BATCH:
-            if not run.is_exhausted:
+            if not run.is_over:
                 continue
         series = np.array(ends)
         error = monte_carlo_error(series, BATCH // 2)
@@ -256,7 +265,7 @@ def _mean_of_steps(
             np.all(error[inside] <= PRECISION * deviation[inside])
             and np.all(r_hat[inside] <= LARGEST_R_HAT)
         )
-        if is_settled or run.is_exhausted:
+        if is_settled or run.is_over:
             return _Averaged(error, r_hat, matrix, is_settled)
 
 
