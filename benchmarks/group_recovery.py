@@ -43,6 +43,7 @@ from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.individual import individual_contrasts, noncompartmental_contrasts
 from pkmodel.contrast.record import Contrast
 from pkmodel.exposure.noncompartmental import noncompartmental_table
+from pkmodel.subjects import Subjects
 
 PATH = Path(__file__).with_suffix(".csv")
 REPLICATES = 500
@@ -145,14 +146,17 @@ class Case:
         )
         bsa = fit.individuals["BSA"].to_numpy()
         table = fit.exposure.assign(BSA=bsa, CL_BSA=fit.exposure["CL"].to_numpy() / bsa)
-        plain = noncompartmental_table(fit.problem.dataset, bsa=bsa)
+        subjects = Subjects(bsa=fit.problem.dataset.covariates["BSA"])
+        plain = noncompartmental_table(fit.problem.dataset, bsa=subjects.bsa)
         code = np.repeat([0, 1], self.subjects)
         asked = given_comparison(GROUPS, code, reference=GROUPS[1])
         shrinkage = group_shrinkage(fit.problem, fit.estimate, asked)
         metric = ["CL_BSA"]
 
         def inside(threshold: str) -> list[Contrast]:
-            return in_model_contrasts(fit.problem, fit.estimate, table, asked, threshold, metric)
+            return in_model_contrasts(
+                fit.problem, fit.estimate, table, subjects, asked, threshold, metric
+            )
 
         ways: dict[str, Callable[[], list[Contrast]]] = {
             "Welch, estimates": lambda: individual_contrasts(table, asked, shrinkage, metric),

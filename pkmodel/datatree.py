@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pkmodel.diagnostics.individuals import effect_label
+from pkmodel.draws.groups import observation_coordinates, sample_groups
+from pkmodel.draws.sample import Sample
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.problem import Problem
 
 if TYPE_CHECKING:
     import xarray
+
+PREDICTIONS = ("PRED", "IPRED", "IRES", "IWRES", "CWRES")
 
 
 def fit_tree(
@@ -23,6 +27,8 @@ def fit_tree(
     covariance: Covariance | None,
     predictions: pd.DataFrame,
     document: Mapping[str, Any],
+    sample: Sample | None,
+    seed: int,
 ) -> xarray.DataTree:
     """Lay out a fit as a DataTree.
 
@@ -35,22 +41,27 @@ def fit_tree(
         A row per observation; see `predictions_table`.
     document : mapping
         The JSON document, kept in the root's attribute ``fit``.
+    sample : Sample or None
+        Draws, if there are to be any.
+    seed : int
+        Of the residual errors of predictive draws.
 
     Returns
     -------
     xarray.DataTree
-        Groups ``estimates``, ``modes``, ``predictions`` and ``observed_data``.
+        Groups ``estimates``, ``modes``, ``predictions`` and ``observed_data``, and with draws those
+        of `sample_groups`.
     """
     import xarray
 
     groups = {
         "/estimates": _estimates(problem, estimate, covariance),
         "/modes": _modes(problem, estimate),
-        "/predictions": _observations(predictions, ("PRED", "IPRED", "IRES", "IWRES", "CWRES")),
-        "/observed_data": _observations(predictions, ("DV", "TIME", "CENS")).assign(
-            ID=("obs", predictions["ID"].to_numpy().astype(str))
-        ),
+        "/predictions": _observations(problem, predictions, PREDICTIONS),
+        "/observed_data": _observations(problem, predictions, ("DV",)),
     }
+    if sample is not None:
+        groups |= sample_groups(problem, estimate.final.terms.eta, sample, seed)
     tree = xarray.DataTree.from_dict(groups)
     tree.attrs["fit"] = json.dumps(document)
     return tree
@@ -93,8 +104,13 @@ def _modes(problem: Problem, estimate: Estimate) -> xarray.Dataset:
     )
 
 
-def _observations(predictions: pd.DataFrame, names: tuple[str, ...]) -> xarray.Dataset:
+def _observations(
+    problem: Problem, predictions: pd.DataFrame, names: tuple[str, ...]
+) -> xarray.Dataset:
     """Lay out columns of the predictions, a value per observation."""
     import xarray
 
-    return xarray.Dataset({name: ("obs", predictions[name].to_numpy()) for name in names})
+    return xarray.Dataset(
+        {name: ("obs", predictions[name].to_numpy()) for name in names},
+        coords=observation_coordinates(problem),
+    )

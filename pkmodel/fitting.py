@@ -20,7 +20,10 @@ from pkmodel.definition import (
     given_options,
     given_threads,
 )
+from pkmodel.diagnostics.etabar import biased_effects, eta_bars
 from pkmodel.diagnostics.individuals import individual_parameters
+from pkmodel.diagnostics.parameters import parameters
+from pkmodel.diagnostics.plausibility import implausible_estimates
 from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
@@ -33,12 +36,12 @@ from pkmodel.estimate.maximum_likelihood import (
 from pkmodel.estimate.methods import ESTIMATORS
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
-from pkmodel.grouping import Subjects, declared_subjects
 from pkmodel.models.model import Model, Options
 from pkmodel.prediction import is_cold
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
+from pkmodel.subjects import Subjects, declared_subjects
 
 Progress = Callable[[str], None]
 
@@ -357,6 +360,10 @@ def _warnings(
         for direction in uncertainty.flat:
             out.append(f"the data do not determine the direction {direction}")
         out += _errors_from_elsewhere(problem, uncertainty)
+    if estimate.ending != "evaluated":
+        found = parameters(problem, estimate.x, uncertainty)
+        out += implausible_estimates(problem, estimate.x, found)
+        out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
 
 

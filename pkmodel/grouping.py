@@ -1,49 +1,28 @@
-"""Who the subjects are: age group, body surface and weight of each, as `[groups]` declares them.
+"""Divisions of the subjects: by age as `[groups]` declares it, or by the values of a covariate.
 
 The values of a subject's first record count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from pkmodel.covariates.age_group import (
-    DAYS,
-    NO_GROUP,
     SCHEMES,
     Scheme,
     age_in_days,
     assign_groups,
     scheme_of_cuts,
 )
-from pkmodel.covariates.body_surface import FORMULAS, body_surface_area
-from pkmodel.covariates.plausible import (
-    OLDEST,
-    Limits,
-    body_surface_limits,
-    height_limits,
-    weight_limits,
-)
 from pkmodel.dataset import Dataset
-from pkmodel.dataset.faults import Faults
-from pkmodel.definition.schema import BsaSection, GroupsSection
-from pkmodel.errors import DataError, ModelError, Problem
+from pkmodel.definition.schema import GroupsSection
+from pkmodel.errors import DataError
 from pkmodel.prediction import first_rows
 
-Vector = NDArray[np.float64]
-
-BSA = "BSA"
-"""Name under which a computed body surface area stands among the covariates."""
-
 MOST_GROUPS = 12
-
-VIRTUAL = "VIRTUAL"
-"""A column that is 1 where the subject is simulated."""
 
 
 @dataclass(frozen=True)
@@ -82,125 +61,29 @@ class Groups:
         return np.array(self.names, dtype=object)[self.code]
 
 
-@dataclass(frozen=True)
-class Subjects:
-    """What is known of each subject beside its concentrations.
-
-    Attributes
-    ----------
-    groups : Groups or None
-    age : array (n_subjects,) or None
-        Years.
-    bsa : array (n_subjects,) or None
-        Body surface area, m2.
-    bsa_source : str
-        The column, or the formula and its columns.
-    weight : array (n_subjects,) or None
-        kg.
-    is_virtual : bool
-        Some subject is simulated, by the column ``VIRTUAL``.
-    """
-
-    groups: Groups | None = None
-    age: Vector | None = None
-    bsa: Vector | None = None
-    bsa_source: str = ""
-    weight: Vector | None = None
-    is_virtual: bool = False
-
-
-def is_virtual(dataset: Dataset) -> bool:
-    """Tell whether a data set says that subjects of it are simulated."""
-    return bool(np.any(dataset.covariates.get(VIRTUAL, np.zeros(1)) == 1))
-
-
-def declared_subjects(
-    dataset: Dataset, declared: Mapping[str, object] | None
-) -> tuple[Dataset, Subjects]:
-    """Find what a definition's ``[groups]`` says of each subject.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    declared : mapping or None
-        As in a definition.
-
-    Returns
-    -------
-    dataset : Dataset
-        With the covariate BSA where it is computed from weight and height.
-    subjects : Subjects
-
-    Raises
-    ------
-    DataError
-        A column is missing or has gaps, a subject is in no group, or a value is not plausible
-        for the subject's age; all of them at once.
-    ModelError
-        The declaration itself has faults.
-    """
-    if declared is None:
-        return dataset, Subjects(is_virtual=is_virtual(dataset))
-    section = _read(declared)
-    surface, weight = section.bsa, _weight_column(section)
-    columns = {section.age: "age"}
-    if weight is not None:
-        columns[weight] = "weight"
-    if surface is not None:
-        columns |= {surface.column: "bsa"} if surface.column else {surface.height or "": "height"}
-    dataset.check_covariates(columns, user="[groups]")
-    age = age_in_days(dataset.covariates[section.age], section.unit) / DAYS["year"]
-    _check_people(dataset, section, {kind: name for name, kind in columns.items()}, age)
-    dataset, bsa, source = _with_body_surface(dataset, surface)
-    first = first_rows(dataset)[:-1]
-    return dataset, Subjects(
-        groups=_age_groups(dataset, section, first),
-        age=age[first],
-        bsa=None if bsa is None else bsa[first],
-        bsa_source=source,
-        weight=None if weight is None else dataset.covariates[weight][first],
-        is_virtual=is_virtual(dataset),
-    )
-
-
-def _read(declared: Mapping[str, object]) -> GroupsSection:
-    """Give a declaration from Python or a file its fields."""
-    from pkmodel.definition.group_check import group_problems
-
-    try:
-        section = GroupsSection.model_validate({k: _as_lists(v) for k, v in declared.items()})
-    except ValidationError as error:
-        faults = [
-            Problem(fault["msg"], "[groups] " + " ".join(str(part) for part in fault["loc"]))
-            for fault in error.errors(include_url=False)
-        ]
-        raise ModelError(faults) from error
-    problems = group_problems(section)
-    if problems:
-        raise ModelError(problems)
-    return section
-
-
-def _as_lists(value: object) -> object:
-    """Give TOML's arrays for the tuples of Python."""
-    if isinstance(value, Mapping):
-        return {k: _as_lists(v) for k, v in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _weight_column(section: GroupsSection) -> str | None:
-    return section.weight or (section.bsa.weight if section.bsa is not None else None)
-
-
-def _scheme(section: GroupsSection) -> Scheme:
+def declared_scheme(section: GroupsSection) -> Scheme:
+    """Return the age groups that a declaration means."""
     if section.scheme is not None:
         return SCHEMES[section.scheme]
     cuts = {name: (low, high) for name, (low, high) in (section.cuts or {}).items()}
     return scheme_of_cuts(cuts, section.unit)
 
 
-def _age_groups(dataset: Dataset, section: GroupsSection, first: NDArray[np.int64]) -> Groups:
-    scheme = _scheme(section)
+def age_groups(dataset: Dataset, section: GroupsSection) -> Groups:
+    """Divide the subjects by their age at their first record.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    section : GroupsSection
+        Checked.
+
+    Returns
+    -------
+    Groups
+    """
+    first = first_rows(dataset)[:-1]
+    scheme = declared_scheme(section)
     code = assign_groups(age_in_days(dataset.covariates[section.age][first], section.unit), scheme)
     margin = section.margin
     return Groups(
@@ -245,96 +128,3 @@ def covariate_groups(dataset: Dataset, name: str) -> Groups:
         )
     names = tuple(f"{name} {value:.12g}" for value in values)
     return Groups(name, names, code.astype(np.int64), f"values of {name}")
-
-
-def _with_body_surface(
-    dataset: Dataset, surface: BsaSection | None
-) -> tuple[Dataset, Vector | None, str]:
-    """Return the body surface of each row, and the data with it where it is computed."""
-    if surface is None:
-        return dataset, None, ""
-    if surface.column is not None:
-        return dataset, dataset.covariates[surface.column], f"column {surface.column}"
-    if BSA in dataset.covariates:
-        raise DataError(
-            Problem(
-                f"the file has a column {BSA} and [groups] asks to compute it; say bsa = "
-                f'"{BSA}" to use the column, or leave it out of the file',
-                "[groups] bsa",
-            ),
-            dataset.source,
-        )
-    weight, height, formula = surface.weight or "", surface.height or "", surface.formula or ""
-    bsa = body_surface_area(dataset.covariates[weight], dataset.covariates[height], formula)
-    bsa.setflags(write=False)
-    source = f"{FORMULAS[formula].title}, from {weight} and {height}"
-    return replace(dataset, covariates={**dataset.covariates, BSA: bsa}), bsa, source
-
-
-# -- what cannot be ---------------------------------------------------------------------------
-
-
-def _check_people(
-    dataset: Dataset, section: GroupsSection, columns: Mapping[str, str], age: Vector
-) -> None:
-    """Refuse values that no person has, and ages outside all groups."""
-    faults = Faults(dataset.ids, dataset.subject, dataset.row, {})
-    wrong = ~((age >= 0.0) & (age <= OLDEST))
-    faults.rows(
-        wrong,
-        section.age,
-        f"no age of a person in {section.unit}s; check the value, and unit under [groups]",
-    )
-    known = {
-        "weight": (weight_limits, "kg"),
-        "height": (height_limits, "cm"),
-        "bsa": (body_surface_limits, "m2"),
-    }
-    for kind, (limits_at, unit) in known.items():
-        if kind in columns:
-            name = columns[kind]
-            values = dataset.covariates[name]
-            _report(faults, name, values, limits_at(age), unit, age, ~wrong)
-    first = first_rows(dataset)[:-1]
-    scheme = _scheme(section)
-    code = assign_groups(age_in_days(dataset.covariates[section.age], section.unit), scheme)
-    outside = np.zeros(age.size, dtype=bool)
-    outside[first] = (code[first] == NO_GROUP) & ~wrong[first]
-    faults.rows(outside, section.age, _outside(section, scheme))
-    if faults.problems:
-        raise DataError(faults.problems, dataset.source)
-
-
-def _report(
-    faults: Faults,
-    name: str,
-    values: Vector,
-    limits: Limits,
-    unit: str,
-    age: Vector,
-    counted: NDArray[np.bool_],
-) -> None:
-    """Note each implausible value once, however many records of the subject repeat it."""
-    wrong = limits.are_broken_by(values) & counted
-    repeated = np.zeros_like(wrong)
-    repeated[1:] = (values[1:] == values[:-1]) & (faults.subject[1:] == faults.subject[:-1])
-    wrong &= ~repeated
-    details = {
-        int(row): f"{values[row]:g} {unit} at an age of {age[row]:.3g} years, where "
-        f"{limits.low[row]:.2g} to {limits.high[row]:.3g} {unit} are plausible"
-        for row in np.flatnonzero(wrong)
-    }
-    advice = "check the value and its unit, the age, and the unit of age under [groups]"
-    faults.rows(wrong, name, f"{{detail}}: {advice}", details=details)
-
-
-def _outside(section: GroupsSection, scheme: Scheme) -> str:
-    ranges = ", ".join(
-        f"{g.name} {g.low / DAYS[section.unit]:.4g} to {g.high / DAYS[section.unit]:.4g}"
-        for g in scheme.groups
-    )
-    message = (
-        f"this age is in none of the groups ({ranges} {section.unit}s); add a group to cuts under "
-        "[groups], or leave the subject out by [data] where"
-    )
-    return message.replace("{", "{{").replace("}", "}}")

@@ -7,6 +7,7 @@ from the matrices to the vector, exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -53,16 +54,16 @@ def list_effects(model: Model, occasions: int) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-def _to_free(theta: Theta) -> float:
+def _to_free(theta: Theta, value: float) -> float:
     low, high = theta.lower, theta.upper
     if np.isfinite(low) and np.isfinite(high):
-        share = (theta.init - low) / (high - low)
+        share = (value - low) / (high - low)
         return float(np.log(share / (1.0 - share)))
     if np.isfinite(low):
-        return float(np.log(theta.init - low))
+        return float(np.log(value - low))
     if np.isfinite(high):
-        return float(-np.log(high - theta.init))
-    return theta.init / _scale(theta)
+        return float(-np.log(high - value))
+    return value / _scale(theta)
 
 
 def _scale(theta: Theta) -> float:
@@ -176,10 +177,23 @@ class Packing:
 
     def initial(self) -> Vector:
         """Pack the model's initial values."""
-        parts = [_to_free(self.model.theta[i]) for i in self.theta]
-        for block in self.blocks:
-            parts += list(pack_factor(np.linalg.cholesky(np.array(block.matrix))))
-        parts += [np.log(self.model.residual.sigmas[i].init) for i in self.sigma]
+        return self.pack(
+            [self.model.theta[i].init for i in self.theta],
+            [np.linalg.cholesky(np.array(block.matrix)) for block in self.blocks],
+            [self.model.residual.sigmas[i].init for i in self.sigma],
+        )
+
+    def pack(
+        self, thetas: Sequence[float], factors: Sequence[Vector], sigmas: Sequence[float]
+    ) -> Vector:
+        """Pack values of the free thetas, Cholesky factors of the free blocks and free sigmas."""
+        parts = [
+            _to_free(self.model.theta[i], value)
+            for i, value in zip(self.theta, thetas, strict=True)
+        ]
+        for factor in factors:
+            parts += list(pack_factor(factor))
+        parts += [np.log(value) for value in sigmas]
         return np.array(parts, dtype=float)
 
     @np.errstate(over="ignore", invalid="ignore")

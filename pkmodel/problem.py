@@ -20,16 +20,19 @@ from pkmodel.dataset.faults import Faults
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
 from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
+from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy
 from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population, Rows
-from pkmodel.kernels.marginal import CONDITIONAL, FO, LAPLACE, Method, Terms, marginal, predictions
+from pkmodel.kernels.marginal import marginal, predictions
 from pkmodel.kernels.metropolis import Averages, Moves, Proposal, Source, walk
 from pkmodel.kernels.mode import FOUND, UNDEFINED
 from pkmodel.kernels.residual import CENSORED, IGNORED, QUANTIFIED, SD, VARIANCE
 from pkmodel.kernels.row_information import row_information
 from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
+from pkmodel.kernels.terms import CONDITIONAL, FO, LAPLACE, NODES, Method, Nodes, Terms
 from pkmodel.models.model import Model, Options
 from pkmodel.models.structural import STRUCTURES
+from pkmodel.nodes import drawn_nodes, quadrature_nodes, replicates
 from pkmodel.packing import SIGMA_SLOT, Packing, Values
 from pkmodel.prediction import compile_records, first_rows, load_events, predict_along
 from pkmodel.suggestion import suggest
@@ -37,8 +40,27 @@ from pkmodel.suggestion import suggest
 Vector = NDArray[np.float64]
 
 DISTRIBUTION_CODE = {"lognormal": LOGNORMAL, "normal": NORMAL, "logitnormal": LOGITNORMAL}
-METHOD_KIND = {"fo": FO, "foce": CONDITIONAL, "focei": CONDITIONAL, "laplace": LAPLACE, "saem": LAPLACE}
+METHOD_KIND = {
+    "fo": FO,
+    "foce": CONDITIONAL,
+    "focei": CONDITIONAL,
+    "laplace": LAPLACE,
+    "agq": NODES,
+    "imp": NODES,
+}
 LOOSE, TIGHT = 1e-14, 1e-21
+
+ORDER = 5
+"""Quadrature nodes in each effect where none is asked for and none has been settled on."""
+
+MOST_NODES = 20_000
+"""Of quadrature, for each subject."""
+
+DRAWS = 1024
+"""Of importance sampling, for each subject, where no number is asked for."""
+
+FEW_EFFECTS = 3
+"""Up to so many effects the exact likelihood is by quadrature, beyond by importance sampling."""
 
 
 def has_interaction(options: Options) -> bool:
@@ -46,6 +68,11 @@ def has_interaction(options: Options) -> bool:
     if options.method == "laplace":
         return options.interaction is not False
     return options.method != "foce"
+
+
+def exact_method(problem: Problem) -> str:
+    """Name the method of the exact likelihood: quadrature where it can manage the effects."""
+    return "agq" if len(problem.effects) <= FEW_EFFECTS else "imp"
 
 
 @dataclass(frozen=True)
@@ -60,12 +87,16 @@ class Evaluation:
     by_subject : array (subjects, size)
         Gradient of each subject's objective.
     terms : Terms
+    error : float
+        Monte Carlo standard error of the objective, 0 without one: from the spread between the
+        independently randomised parts of the draws; NaN where there is but one part.
     """
 
     objective: float
     gradient: Vector
     by_subject: Vector
     terms: Terms
+    error: float = 0.0
 
 
 class Problem:
@@ -120,11 +151,19 @@ class Problem:
         self._bind(formulas)
         self._prepare_directions()
         self._check_zero_predictions()
+        self._check_nodes()
 
     def with_method(self, method: str) -> Problem:
         """Return the same model on the same data under another method."""
         other = copy(self)
         other.options = replace(self.options, method=method, interaction=None)
+        return other
+
+    def with_order(self, order: int) -> Problem:
+        """Return the same problem with another number of quadrature nodes in each effect."""
+        other = copy(self)
+        other.options = replace(self.options, order=order)
+        other._check_nodes()
         return other
 
     def holding(self, values: Mapping[str, float]) -> Problem:
@@ -260,13 +299,46 @@ class Problem:
                 self.dataset.source,
             )
 
+    def _check_nodes(self) -> None:
+        """Refuse quadrature in more effects than it can manage."""
+        n, order = len(self.effects), self.order
+        if self.likelihood == "agq" and order**n > MOST_NODES:
+            raise ModelError(
+                Fault(
+                    f"quadrature of order {order} in {n} effects needs {order**n} nodes for each "
+                    f"subject (at most {MOST_NODES}); use method = 'imp', or a lower order",
+                    "[fit] order",
+                )
+            )
+
+    @property
+    def likelihood(self) -> str:
+        """The method by which the objective is evaluated: its own, or the exact one."""
+        method = self.options.method
+        return method if method in METHOD_KIND else exact_method(self)
+
+    @property
+    def order(self) -> int:
+        """Quadrature nodes in each effect."""
+        return self.options.order or ORDER
+
+    @property
+    def draws(self) -> int:
+        """Draws of each subject for importance sampling."""
+        return self.options.draws or DRAWS
+
     @cached_property
     def own_scale(self) -> Vector:
         """What each subject's objective gains by going from log DV to DV: 2 sum log DV."""
         if not self.rows.is_log:
             return np.zeros(self.n_subjects)
         counted = np.where(self.rows.status == QUANTIFIED, self.rows.y, 0.0)
-        return np.asarray(2.0 * np.add.reduceat(np.r_[counted, 0.0], self.steps.first[:-1]))
+        return 2.0 * self.sum_by_subject(counted)
+
+    def sum_by_subject(self, values: Vector) -> Vector:
+        """Sum over each subject's observations; 0 for a subject without any."""
+        subject = np.repeat(np.arange(self.n_subjects), np.diff(self.steps.first))
+        return np.bincount(subject, weights=values, minlength=self.n_subjects)
 
     @property
     def n_counted(self) -> int:
@@ -365,7 +437,7 @@ class Problem:
         psi = self._psi(nothing, np.zeros((*nothing.shape, len(self.theta_names))))
         population = self._population(self.packing.unpack(self.packing.initial()))
         assert population is not None
-        method = Method(METHOD_KIND[self.options.method], True, LOOSE)
+        method = Method(METHOD_KIND["fo"], True, LOOSE, quadrature_nodes(1, len(self.effects)))
         marginal(self.steps, psi, self.rows, population, method, 0, 0, terms)
 
     def _terms(self, eta: Vector | None, directions: int) -> Terms:
@@ -377,8 +449,36 @@ class Problem:
             by_factor=np.zeros((n, effects, effects)),
             eta=np.zeros((n, effects)) if eta is None else eta.copy(),
             covariance=np.zeros((n, effects, effects)),
+            deviation=np.zeros((n, self._replicates)),
+            share=np.ones(n),
             status=np.full(n, UNDEFINED, dtype=np.int8),
         )
+
+    @property
+    def _replicates(self) -> int:
+        return replicates(self.draws) if self.likelihood == "imp" else 0
+
+    def _nodes(self) -> Nodes:
+        n = len(self.effects)
+        if self.likelihood == "imp":
+            return drawn_nodes(self.draws, n, self.n_subjects, self.options.seed)
+        return quadrature_nodes(self.order if self.likelihood == "agq" else 1, n)
+
+    def _method(self, tolerance: float) -> Method:
+        kind, interaction = METHOD_KIND[self.likelihood], has_interaction(self.options)
+        return Method(kind, interaction, tolerance, self._nodes())
+
+    def _error(self, terms: Terms) -> float:
+        """Monte Carlo error of the sum: subjects with the same draws err together."""
+        parts = self._replicates
+        if parts == 0:
+            return 0.0
+        if parts == 1:
+            return float("nan")
+        sets = self._nodes().z.shape[0]
+        together = np.zeros((sets, parts))
+        np.add.at(together, np.arange(self.n_subjects) % sets, -2.0 * terms.deviation)
+        return float(np.sqrt(np.sum(np.var(together, axis=1, ddof=1)) / parts))
 
     def evaluate(
         self, x: Vector, eta: Vector | None = None, *, tolerance: float = TIGHT
@@ -406,8 +506,7 @@ class Problem:
         if population is None or not np.all(np.isfinite(mu)):
             nothing = np.full((self.n_subjects, self.packing.size), np.nan)
             return Evaluation(np.inf, nothing[0], nothing, terms)
-        method = Method(METHOD_KIND[self.options.method], has_interaction(self.options), tolerance)
-        self._run(psi, population, method, terms)
+        self._run(psi, population, self._method(tolerance), terms)
         if self.varies:
             by_theta = terms.by_direction[:, len(self.effects) :]
         else:
@@ -418,7 +517,7 @@ class Problem:
         gradient = np.sum(by_subject, axis=0)
         if not np.isfinite(objective) or not np.all(np.isfinite(gradient)):
             objective = np.inf
-        return Evaluation(objective, gradient, by_subject, terms)
+        return Evaluation(objective, gradient, by_subject, terms, self._error(terms))
 
     def joint(self, x: Vector, u: Vector) -> Vector:
         """Half of -2 log joint density of data and effects, without log|Omega|.
@@ -573,7 +672,7 @@ class Problem:
         row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), *out)
         return out
 
-    def by_theta(self, x: Vector) -> tuple[Vector, Vector]:
+    def directions_by_theta(self, x: Vector) -> tuple[Vector, Vector]:
         """Differentiate typical parameters, and the directions, in the packed thetas.
 
         Returns
@@ -594,6 +693,51 @@ class Problem:
         direction = np.zeros((self.n_subjects, n + total, len(packing.theta)))
         direction[:, [n + i for i in packing.theta], np.arange(len(packing.theta))] = slopes
         return mean, direction
+
+    @property
+    def n_directions(self) -> int:
+        """Directions of which the kernels give slopes: the effects first."""
+        return int(self._direction.shape[2])
+
+    def hierarchy(
+        self,
+        values: Values,
+        mu: Vector,
+        jacobian: Vector,
+        coordinates: Coordinates,
+        point: Point,
+        out: Slopes,
+    ) -> float:
+        """Half of -2 log joint density of data and coordinates of the effects, with interaction.
+
+        Parameters
+        ----------
+        values : Values
+        mu, jacobian : arrays
+            As `typical` returns them there.
+        coordinates : Coordinates
+        point : Point
+        out : Slopes
+            Written.
+
+        Returns
+        -------
+        float
+            Infinite where the model is not defined.
+        """
+        population = self._population(values)
+        if population is None or not np.all(np.isfinite(mu)):
+            return np.inf
+        psi = self._psi(mu, jacobian)
+        return hierarchy(self.steps, psi, self.rows, population, coordinates, point, out)
+
+    def by_theta(self, by_direction: Vector, jacobian: Vector) -> Vector:
+        """Sum the subjects' slopes in the directions to those in all thetas."""
+        if self.varies:
+            return np.asarray(np.sum(by_direction[:, len(self.effects) :], axis=0))
+        return np.asarray(
+            by_direction[:, self._order].ravel() @ jacobian.reshape(-1, jacobian.shape[2])
+        )
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""

@@ -14,11 +14,11 @@ import pkmodel as pk
 from pkmodel.dataset import read_dataset
 from pkmodel.exposure.noncompartmental import noncompartmental_table
 from pkmodel.exposure.periods import constant_rate_periods
-from pkmodel.grouping import is_virtual
 from pkmodel.shipped import shipped_data
 from pkmodel.simulate import plan_trial, read_trial
 from pkmodel.simulate.group import simulate_group
 from pkmodel.simulate.plateau import plateau_metric
+from pkmodel.subjects import is_virtual
 
 FOLDER = Path(shipped_data()["blinatumomab_virtual"].file).parent
 UNITS = {"time": "h", "amount": "ug", "concentration": "pg/mL"}
@@ -60,8 +60,8 @@ def virtual_infants(trial):
 def cohort():
     data = read_dataset(FOLDER / "blinatumomab_virtual.csv", units=UNITS)
     first = np.searchsorted(data.subject, np.arange(data.n_subjects))
-    bsa, group = (data.covariates[name][first] for name in ("BSA", "GROUP"))
-    return data, noncompartmental_table(data, bsa=bsa).assign(GROUP=group)
+    group = data.covariates["GROUP"][first]
+    return data, noncompartmental_table(data, bsa=data.covariates["BSA"]).assign(GROUP=group)
 
 
 def test_the_script_makes_the_shipped_files(tmp_path):

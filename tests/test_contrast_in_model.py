@@ -14,6 +14,7 @@ from scipy.interpolate import CubicSpline
 import pkmodel as pk
 import pkmodel.contrast.group_effects as group_effects
 import pkmodel.contrast.profile as profile
+import pkmodel.contrast.refit as refit
 from group_data import NAMES, group_data
 from pkmodel.contrast.comparison import Comparison, given_comparison
 from pkmodel.contrast.effect import test_of_all as joint_test
@@ -25,6 +26,7 @@ from pkmodel.contrast.refit import whole_fit
 from pkmodel.contrast.threshold import ChiSquareThreshold, StudentThreshold
 from pkmodel.errors import FitError
 from pkmodel.result import Fit
+from pkmodel.subjects import Subjects
 
 
 def make_model(
@@ -61,6 +63,10 @@ def exposure(fit: Fit) -> pd.DataFrame:
     )
 
 
+def sizes(fit: Fit) -> Subjects:
+    return Subjects(bsa=fit.problem.dataset.covariates["BSA"])
+
+
 def comparison_of(data: pd.DataFrame, reference: str = "adolescent", **more: object) -> Comparison:
     code = data.groupby("ID")["CODE"].first().to_numpy(dtype=np.int64)
     names = NAMES[: code.max() + 1]
@@ -71,7 +77,7 @@ def contrasts_of(
     fit: Fit, comparison: Comparison, *metrics: str, threshold: str = "t"
 ) -> list[Contrast]:
     return in_model_contrasts(
-        fit.problem, fit.estimate, exposure(fit), comparison, threshold, metrics
+        fit.problem, fit.estimate, exposure(fit), sizes(fit), comparison, threshold, metrics
     )
 
 
@@ -149,6 +155,26 @@ def test_likelihood_ratios_are_differences_of_two_fits(
     assert one.p_value == pytest.approx(2 * stats.t.sf(t, 33), rel=1e-9)
 
 
+def test_sizes_that_change_in_time_are_those_of_each_record() -> None:
+    """Infants whose surface doubles, beside the same model by hand: seen 4e-7 off.
+
+    With the size at the first record throughout the ratio is 1.83 instead of 1.17.
+    """
+    data = group_data(3, (10, 10), (1.3, 1.0))
+    grown = np.where(data["CODE"] == 0, 1.0 + data["TIME"] / 53.0, 1.0)
+    data = data.assign(BSA=data["BSA"] * grown)
+    fit = pk.fit(BASE, pk.read_dataset(data), covariance=False)
+    bsa, adjusted = contrasts_of(fit, comparison_of(data, "child"), "CL_BSA", "CL")[::2]
+    theta = {"cl": 1.0, "v": 3.0, "r": 1.0, "e": 1.0}
+    parameters = {
+        "CL": "cl * BSA * where(CODE == 0, r, 1)",
+        "V": "v * BSA * where(CODE == 0, e, 1)",
+    }
+    twin = pk.fit(make_model(parameters, theta), pk.read_dataset(data), covariance=False)
+    assert bsa.ratio == pytest.approx(twin.summary()["estimate"]["theta r"], rel=4e-6)
+    assert (adjusted.ratio, adjusted.lower) == (bsa.ratio, bsa.lower)
+
+
 # -- against linear models ----------------------------------------------------------------------
 
 
@@ -194,7 +220,7 @@ def test_precise_samples_make_it_the_pooled_t_interval_of_log_clearance(method: 
 def test_the_method_of_the_fit_is_kept(data: pd.DataFrame, method: str) -> None:
     fit = pk.fit(BASE, pk.read_dataset(data), method=method, covariance=False)
     comparison = comparison_of(data)
-    (question,) = questions(fit.problem, fit.estimate.x, exposure(fit), ["CL_BSA"])
+    (question,) = questions(fit.problem, fit.estimate.x, exposure(fit), sizes(fit), ["CL_BSA"])
     kept = np.ones(36, dtype=bool)
     found = group_effects.fit_groups(fit.problem, fit.estimate, question, comparison, kept, "t")
     assert found.model.problem.options.method == method
@@ -350,10 +376,10 @@ def test_a_refit_that_fails_leaves_nothing_in_place_of_a_number(
 ) -> None:
     whole = profile.refit
 
-    def failing(problem, held, x, eta):  # type: ignore[no-untyped-def]
+    def failing(problem, held, x, eta, **how):  # type: ignore[no-untyped-def]
         if min(held.values()) < 1.1:
             raise FitError(f"at {min(held.values()):.3g} nothing works")
-        return whole(problem, held, x, eta)
+        return whole(problem, held, x, eta, **how)
 
     monkeypatch.setattr(profile, "refit", failing)
     infant, child = contrasts_of(fit, comparison_of(data), "CL_BSA")
@@ -393,7 +419,7 @@ def test_a_joint_refit_better_than_the_free_fit_starts_it_anew(
     fit: Fit, data: pd.DataFrame
 ) -> None:
     comparison = comparison_of(data)
-    (question,) = questions(fit.problem, fit.estimate.x, exposure(fit), ["CL_BSA"])
+    (question,) = questions(fit.problem, fit.estimate.x, exposure(fit), sizes(fit), ["CL_BSA"])
     kept = np.ones(36, dtype=bool)
     found = group_effects.fit_groups(fit.problem, fit.estimate, question, comparison, kept, "t")
     poor = found.estimate.x + 0.3
@@ -407,7 +433,7 @@ def test_a_joint_refit_better_than_the_free_fit_starts_it_anew(
 def test_a_refit_that_failed_is_not_made_again(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def failing(problem, held, x, eta):  # type: ignore[no-untyped-def]
+    def failing(problem, held, x, eta, **how):  # type: ignore[no-untyped-def]
         calls.append(held)
         raise FitError("nothing works")
 
@@ -443,7 +469,9 @@ def test_subjects_without_a_mode_are_left_out_and_named(fit: Fit, data: pd.DataF
     table = exposure(fit)
     table.loc[[0, 1], ["CL", "V", "CL_BSA"]] = np.nan
     comparison = comparison_of(data)
-    row = in_model_contrasts(fit.problem, fit.estimate, table, comparison, "t", ["CL_BSA"])[0]
+    row = in_model_contrasts(
+        fit.problem, fit.estimate, table, sizes(fit), comparison, "t", ["CL_BSA"]
+    )[0]
     assert (row.n, row.n_reference) == (8, 14)
     assert row.warnings == ("2 subjects left out of CL_BSA, no mode found: 1, 2",)
     fewer = data[data["ID"] > 2]
@@ -468,7 +496,7 @@ def test_a_group_without_subjects_has_a_row_that_says_so(fit: Fit, data: pd.Data
     empty = given_comparison(names, code + 1, reference="newborn")
     row = contrasts_of(fit, empty, "CL_BSA")[0]
     assert np.isnan(row.ratio)
-    assert "no ratio of CL_BSA: no subjects to compare" in row.warnings
+    assert "no ratio of CL_BSA inside the model: no subjects to compare" in row.warnings
 
 
 def test_names_that_the_data_and_the_model_have_already_are_not_taken(
@@ -500,3 +528,54 @@ def test_a_group_of_one_subject_leans_on_the_others() -> None:
     row = contrasts_of(fit, comparison_of(data, "child"), "CL_BSA")[0]
     assert row.lower < row.ratio < row.upper
     assert "infant has 1 subject: the interval rests on the spread of other groups" in row.warnings
+
+
+def test_after_two_refits_that_failed_none_is_searched_from_afar(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing search from the initial values is the longest of all: minutes, were each made."""
+    limits = []
+
+    def lost(problem, *place):  # type: ignore[no-untyped-def]
+        limits.append(problem.options.max_evaluations)
+
+    monkeypatch.setattr(refit, "resume", lambda *_: None)
+    monkeypatch.setattr(refit, "maximise", lost)
+    searched = Profile(fit.problem, fit.estimate, "cl", StudentThreshold(36, 33))
+    for value in (-0.2, -0.1, 0.1, 0.2):
+        with pytest.raises(FitError, match=r"at cl = \d.* the likelihood is not defined"):
+            searched.root(value)
+    assert limits == [refit.MOST_EVALUATIONS] * 2
+    assert fit.problem.options.max_evaluations > refit.MOST_EVALUATIONS
+
+
+def test_a_singular_matrix_in_a_refit_is_a_refit_that_failed(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def singular(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(refit, "resume", singular)
+    monkeypatch.setattr(refit, "maximise", singular)
+    searched = Profile(fit.problem, fit.estimate, "cl", StudentThreshold(36, 33))
+    with pytest.raises(FitError, match="the search met a singular matrix"):
+        searched.root(0.0)
+
+
+def test_an_estimate_in_doubt_starts_no_group_model(
+    fit: Fit, data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_effects, "whole_fit", lambda *_: pytest.fail("a fit was made"))
+    found = in_model_contrasts(
+        fit.problem,
+        fit.estimate,
+        exposure(fit),
+        sizes(fit),
+        comparison_of(data),
+        doubt="the search stalled",
+    )
+    assert {row.metric for row in found} >= {"CL_BSA", "HALF_LIFE"}
+    for row in found:
+        assert row.warnings == (f"no ratio of {row.metric} inside the model: the search stalled",)
+        assert np.isnan([row.ratio, row.lower, row.upper, row.p_value]).all()
+        assert row.verdict == "inconclusive"

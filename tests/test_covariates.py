@@ -130,6 +130,11 @@ def test_an_unknown_unit_of_age_names_the_known():
         (17.0, 190.0, 185.0),
         (40.0, 250.0, 200.0),
         (80.0, 38.0, 145.0),
+        # the smallest survivors, the tallest man at 5, 8 (9), 10 and 22 years, the heaviest
+        *[(0.0, 0.26, 26.0), (0.0, 0.28, 26.0), (0.5, 1.9, 40.0), (5.0, 48.0, 163.0)],
+        *[(8.0, 88.0, 188.0), (10.0, 95.0, 196.0), (22.0, 199.0, 272.0), (40.0, 635.0, 185.0)],
+        *[(3.0, 60.0, 105.0), (10.0, 130.0, 150.0), (13.0, 180.0, 170.0), (30.0, 14.0, 95.0)],
+        *[(35.0, 150.0, 233.0), (50.0, 400.0, 175.0)],
     ],
 )
 def test_people_who_exist_are_plausible(age, weight, height):
@@ -142,12 +147,16 @@ def test_people_who_exist_are_plausible(age, weight, height):
 
 
 @pytest.mark.parametrize(
-    ("age", "weight"), [(1.0, 70.0), (0.0, 3400.0), (10.0, 3.2), (40.0, 7.0), (8.0, 250.0)]
+    ("age", "weight"),
+    [
+        *[(1.0, 70.0), (0.0, 3400.0), (10.0, 3.2), (40.0, 7.0), (8.0, 250.0), (0.0, 0.034)],
+        *[(12.0, 9.8), (24.0, 12.3), (40.0, 7e4), (60.0, 700.0)],  # months as years, grams, a digit
+    ],
 )
 def test_slips_of_units_are_not(age, weight):
     assert weight_limits(np.array([age])).are_broken_by(np.array([weight]))
 
 
-@pytest.mark.parametrize(("age", "height"), [(0.5, 6.7), (5.0, 1.09), (12.0, 300.0)])
+@pytest.mark.parametrize(("age", "height"), [(0.5, 6.7), (5.0, 1.09), (12.0, 300.0), (30.0, 1.72)])
 def test_slips_of_height_are_not(age, height):
     assert height_limits(np.array([age])).are_broken_by(np.array([height]))

@@ -207,6 +207,53 @@ def test_a_clearance_that_changes_in_time_is_that_of_the_period(define, scratch)
         assert result.exposure["CSS"][0] == pytest.approx(expected, rel=1e-12)
 
 
+GROWING = """
+    model.structure = "one_compartment"
+    model.parameters = { CL = "cl * WT", V = "v" }
+    theta = { cl = { init = 0.5, fixed = true }, v = { init = 3.0 } }
+    omega = { V = 0.1 }
+    residual.proportional = 0.2
+    groups = { age = "AGE", unit = "month", cuts = { all = [0, 24] }, bsa = "BSA", weight = "WT" }
+    """
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "last"),
+    [("nocb", (4.0, 0.25), (6.0, 0.32)), ("locf", (3.0, 0.2), (5.0, 0.3))],
+)
+def test_a_growing_infant_has_clearance_per_size_of_one_time(define, scratch, rule, first, last):
+    """One rate until day 10, another until day 40; weight and surface at the ends by hand."""
+    rows = [
+        {"TIME": 0.0, "AMT": 10.0, "RATE": 1.0, "DV": np.nan, "WT": 3.0, "BSA": 0.2},
+        {"TIME": 10.0, "AMT": 60.0, "RATE": 2.0, "DV": np.nan, "WT": 4.0, "BSA": 0.25},
+        {"TIME": 25.0, "AMT": 0.0, "RATE": 0.0, "DV": 900.0, "WT": 5.0, "BSA": 0.3},
+        {"TIME": 40.0, "AMT": 0.0, "RATE": 0.0, "DV": 900.0, "WT": 6.0, "BSA": 0.32},
+        {"TIME": 50.0, "AMT": 0.0, "RATE": 0.0, "DV": 100.0, "WT": 7.0, "BSA": 0.35},
+    ]
+    file = scratch / "growing_infant.csv"
+    pd.DataFrame(rows).assign(ID=1, AGE=1.0).to_csv(file, index=False)
+    units = '{ time = "day", amount = "ug", concentration = "ug/L" }'
+    data = f'\n    [data]\n    file = "{file}"\n    units = {units}\n    covariates = "{rule}"\n'
+    result = pk.evaluate(define(f"growing_infant_{rule}", GROWING + data))
+    weight, bsa = last
+    cl = 0.5 * weight
+    v = result.individuals["V"][0]
+    expected = {
+        **{"WT": weight, "BSA": bsa, "R0": 2.0, "R0_BSA": 2.0 / bsa, "CL": cl, "CL_BSA": cl / bsa},
+        **{"CL_70KG": cl * (70.0 / weight) ** 0.75, "CSS": 2.0 / cl, "CSS_DN": bsa / cl, "V": v},
+        **{"V_BSA": v / bsa, "HALF_LIFE": np.log(2.0) * v / cl, "AGE": 1.0 / 12.0},
+    }
+    drawn = result.drawn_exposure(50, seed=1)
+    for name, value in expected.items():
+        assert result.exposure[name][0] == pytest.approx(value, rel=1e-12), name
+        if name not in ("V", "V_BSA", "HALF_LIFE"):
+            assert drawn[name][0] == pytest.approx(value, rel=1e-12), name
+    assert drawn["V_BSA"][0] == pytest.approx(drawn["V"][0] / bsa, rel=1e-12)
+    periods = result.exposure_by_period
+    assert periods["R0_BSA"].tolist() == pytest.approx([1.0 / first[1], 2.0 / bsa], rel=1e-12)
+    assert periods["CSS"].tolist() == pytest.approx([1.0 / (0.5 * first[0]), 2.0 / cl], rel=1e-12)
+
+
 # -- summaries ----------------------------------------------------------------------------------
 
 

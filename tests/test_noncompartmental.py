@@ -120,7 +120,9 @@ def test_without_noise_it_is_exact_in_any_units(units, factor, per_hour) -> None
     frame, truth = cohort(factor)
     bsa, weight = truth["BSA"].to_numpy(), truth["WT"].to_numpy()
     dataset = read_dataset(frame, units=units)
-    table = noncompartmental_table(dataset, bsa=bsa, weight=weight)
+    table = noncompartmental_table(
+        dataset, bsa=bsa[dataset.subject], weight=weight[dataset.subject]
+    )
     cl = truth["CL"] * per_hour
     per_dv, per_amount = factor.get("DV", 1.0), factor.get("AMT", 1.0)
     expected = {
@@ -153,7 +155,7 @@ def test_without_noise_it_is_exact_in_any_units(units, factor, per_hour) -> None
 def test_the_arithmetic_of_the_founding_study() -> None:
     """15 ug/m2/day at 0.4 m2 is 0.25 ug/h; with Css 706 pg/mL clearance is 0.885 L/h/m2."""
     rows = [infusion(0, 672, 15 * 0.4 / 24), sample(24, 706.0), sample(300, 706.0)]
-    table = only(noncompartmental_table(data(rows), bsa=np.array([0.4])))
+    table = only(noncompartmental_table(data(rows), bsa=np.full(3, 0.4)))
     assert table["R0"] == 0.25
     assert round(1e3 * table["R0_BSA"]) == 625
     assert round(table["CL_BSA"], 3) == 0.885
@@ -161,8 +163,26 @@ def test_the_arithmetic_of_the_founding_study() -> None:
     days[0] |= {"AMT": rows[0]["AMT"] * 1e3, "RATE": rows[0]["RATE"] * 24e3}
     days = [{**row, "DV": row.get("DV", np.nan) / 1e3} for row in days]
     units = {"time": "day", "amount": "ng", "concentration": "ng/mL"}
-    other = only(noncompartmental_table(data(days, units=units), bsa=np.array([0.4])))
+    other = only(noncompartmental_table(data(days, units=units), bsa=np.full(3, 0.4)))
     assert round(other["CL_BSA"] / 24, 3) == 0.885
+
+
+def test_a_growing_infant_is_divided_by_the_mean_size_at_its_plateau_samples() -> None:
+    """Css (100 + 110 + 90) / 3 at 0.2, 0.25 and 0.3 m2 and 3, 4 and 5 kg; 0.6 m2 afterwards."""
+    rows = [infusion(0, 480, 0.05), sample(24, 100.0), sample(240, 110.0), sample(480, 90.0)]
+    rows += [sample(482, 45.0), sample(484, 22.5)]
+    bsa, weight = np.array([0.1, 0.2, 0.25, 0.3, 0.6, 0.6]), np.array([1.0, 3, 4, 5, 9, 9])
+    table = only(noncompartmental_table(data(rows), bsa=bsa, weight=weight))
+    cl = 1e3 * 0.05 / 100.0
+    expected = {
+        **{"R0_BSA": 0.05 / 0.25, "CL": cl, "CL_BSA": cl / 0.25, "CSS_DN": 1e3 * 0.25 / cl},
+        **{"CL_70KG": cl * (70.0 / 4.0) ** 0.75, "V_BSA": table["V"] / 0.25},
+    }
+    for name, value in expected.items():
+        assert table[name] == pytest.approx(value, rel=1e-12), name
+    unsampled = [infusion(0, 480, 0.05), sample(482, 45.0), sample(484, 22.5)]
+    table = only(noncompartmental_table(data(unsampled), bsa=np.array([0.1, 0.2, 0.3])))
+    assert table["R0_BSA"] == pytest.approx(0.05 / 0.2)  # by nocb, until the infusion ends
 
 
 def test_by_hand() -> None:
@@ -170,7 +190,7 @@ def test_by_hand() -> None:
     rows = [infusion(0, 48, 2.4)]
     rows += [sample(12, 90), sample(24, 160), sample(40, 120)]
     rows += [sample(49, 64), sample(50, 32), sample(51, 16)]
-    table = only(noncompartmental_table(data(rows), weight=np.array([7.0])))
+    table = only(noncompartmental_table(data(rows), weight=np.full(7, 7.0)))
     assert table["CSS"] == pytest.approx(370 / 3)
     assert table["CSS_GM"] == pytest.approx(120.0)
     assert table["CL"] == pytest.approx(2400 / (370 / 3))
@@ -230,6 +250,25 @@ def test_each_fate() -> None:
     assert table["PERIOD"].tolist() == [0, 1, 1, 1, 1, 1, 0, 2, 2, 2, 2, 0, 0, 0, 0, 0]
     elapsed = [np.nan, 9.9, 10, 30, 40, 48, 2, 8, 23, 28, 48, 2, 4, 10, 13, np.nan]
     np.testing.assert_allclose(table["ELAPSED"], elapsed)
+
+
+def test_a_sample_before_the_stop_of_a_brief_infusion_is_not_of_the_decline() -> None:
+    """Injections of 12 s by pump: 6 s before the end, one has given half of its drug.
+
+    To the minute, which is one time beside an infusion of hours, that sample would be of the
+    decline, and the half-life 8.4 min instead of 6.9. The sample at the end itself is of it.
+    """
+    cl, v = 1.0, 10.0
+    doses = [(0.0, 0.2, 500.0), (20.05, 0.2, 500.0)]
+    times = (0.1, 0.2, 5.0, 10.0, 20.0, 20.15)
+    rows = [infusion(*doses[0]), *(sample(t, concentration(t, doses, cl, v)) for t in times)]
+    rows.insert(-1, infusion(*doses[1]))
+    units = {"time": "min", "amount": "ug", "concentration": "pg/mL"}
+    dataset = data(rows, units=units)
+    used = sample_table(dataset)["USE"].tolist()
+    assert used == ["settling", *["decline"] * 4, "settling"]
+    table = only(noncompartmental_table(dataset))
+    assert table["HALF_LIFE"] == pytest.approx(np.log(2.0) * v / cl, rel=EXACT)
 
 
 def test_a_sample_at_the_stop_counts_whichever_record_comes_first() -> None:

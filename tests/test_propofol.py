@@ -13,8 +13,8 @@ import pytest
 
 import pkmodel as pk
 import twin_likelihood
-from pkmodel.grouping import declared_subjects
 from pkmodel.shipped import shipped_data, shipped_fits
+from pkmodel.subjects import declared_subjects
 
 FILE = shipped_fits()["propofol_children"]
 TEXT = FILE.read_text(encoding="utf-8")
@@ -133,4 +133,5 @@ def test_groups_are_those_of_the_age(fit):
     assert subjects.groups.names == ("newborn", "infant and toddler", "child", "adolescent")
     assert np.bincount(subjects.groups.code).tolist() == [25, 41, 117, 16]
     weight, height = (fit.individuals[name].to_numpy() for name in ("WT", "HT"))
-    np.testing.assert_allclose(subjects.bsa, np.sqrt(weight * height / 3600), rtol=1e-11)
+    bsa = subjects.bsa_at(fit.problem.start[:-1])
+    np.testing.assert_allclose(bsa, np.sqrt(weight * height / 3600), rtol=1e-11)

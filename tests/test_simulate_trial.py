@@ -164,7 +164,7 @@ def test_units_end_to_end(tmp_path, units, factor):
         simulated.table, units=dict(zip(("time", "amount", "concentration"), units, strict=True))
     )
     people = simulated.subjects
-    table = noncompartmental_table(data, bsa=people["BSA"].to_numpy())
+    table = noncompartmental_table(data, bsa=people["BSA"].to_numpy()[data.subject])
     ng = {"ug": 1e3, "ng": 1.0, "mg": 1e6}[amount]
     # rates have six digits, concentrations five
     np.testing.assert_allclose(table["R0_BSA"] * ng / hours, 625.0, rtol=1e-5)

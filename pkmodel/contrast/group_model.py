@@ -1,6 +1,6 @@
 """The user's model with a ratio for each group in it, on the subjects that have one.
 
-The group's code and the size of each subject become covariates, the ratios thetas, under names
+The group's code and the size at each record become covariates, the ratios thetas, under names
 that nothing else has.
 """
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pkmodel.contrast.comparison import Comparison
 from pkmodel.contrast.question import Question
-from pkmodel.dataset import Dataset
 from pkmodel.dataset.selection import select_subjects
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -96,13 +95,14 @@ def group_model(
         own = f"({formulas['CL']}) * {own}"
     formulas[question.target] = f"{own} * {_by_group(column, ratios)}"
 
-    covariates = {column: code.astype(float)}
+    dataset = select_subjects(base.dataset, kept)
+    covariates = {column: code.astype(float)[dataset.subject]}
     if question.size is not None:
-        covariates[size] = question.size[kept]
+        covariates[size] = question.size[kept[base.dataset.subject]]
     new = [*ratios.values(), *(others.values() if free_other else ())]
     new += [] if question.size is None else [typical]
     model = _model(base.model, formulas, new)
-    dataset = _with_covariates(select_subjects(base.dataset, kept), covariates)
+    dataset = replace(dataset, covariates={**dataset.covariates, **covariates})
     problem = Problem(model, dataset, base.options, threads=base.threads)
     values = _first_values(base, estimate, question, kept, code, comparison.reference)
     known = {typical: values.get(comparison.reference, 0.0)}
@@ -158,11 +158,6 @@ def _model(base: Model, formulas: Mapping[str, str], new: Iterable[str]) -> Mode
     )
 
 
-def _with_covariates(dataset: Dataset, values: Mapping[str, Vector]) -> Dataset:
-    by_row = {name: v[dataset.subject] for name, v in values.items()}
-    return replace(dataset, covariates={**dataset.covariates, **by_row})
-
-
 def _first_values(
     base: Problem,
     estimate: Estimate,
@@ -177,7 +172,7 @@ def _first_values(
         typical = individual_parameters(base, estimate.x, np.zeros_like(estimate.final.terms.eta))
         known = values[question.target] / typical[question.target]
     else:
-        known = values[question.target] / question.size
+        known = values[question.target] / question.size[base.start[:-1]]
     if question.with_clearance:
         known = known / values["CL"]
     with np.errstate(invalid="ignore"):

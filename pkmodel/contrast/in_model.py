@@ -23,13 +23,14 @@ from pkmodel.contrast.group_effects import GroupEffects, fit_groups
 from pkmodel.contrast.left_out import left_out
 from pkmodel.contrast.profile import BetterFound
 from pkmodel.contrast.question import Question, questions
-from pkmodel.contrast.record import Contrast
+from pkmodel.contrast.record import Contrast, LikelihoodRatioTest
 from pkmodel.contrast.verdict import verdicts
 from pkmodel.contrast.welch import with_holm
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.metric import METRICS
 from pkmodel.problem import Problem
+from pkmodel.subjects import Subjects
 
 MOST_STARTS = 4
 """Times that a free fit is made, where a refit finds a better point than it."""
@@ -39,22 +40,26 @@ UNKNOWN = Effect(float("nan"), float("nan"), float("nan"), float("nan"), None, (
 
 @dataclass(frozen=True)
 class _Case:
-    """The user's fit, what is compared, and how deviances are read."""
+    """The user's fit, what is compared, how deviances are read, and why the fit is of no use."""
 
     problem: Problem
     estimate: Estimate
     table: pd.DataFrame
     comparison: Comparison
     threshold: str
+    doubt: str
 
 
 def in_model_contrasts(
     problem: Problem,
     estimate: Estimate,
     table: pd.DataFrame,
+    subjects: Subjects,
     comparison: Comparison,
     threshold: str = "t",
     metrics: Iterable[str] = METRICS,
+    *,
+    doubt: str = "",
 ) -> list[Contrast]:
     """Estimate the ratios of metrics inside the model.
 
@@ -66,19 +71,24 @@ def in_model_contrasts(
         Of it.
     table : DataFrame
         Model-based exposure, a row per subject in the order of the data: ID, CL, V and metrics.
+    subjects : Subjects
+        Their sizes at each record.
     comparison : Comparison
     threshold : str
         ``"t"``: exact where every subject tells its own parameter; ``"chi-square"``.
     metrics : iterable of str
         Those that the table has are asked for.
+    doubt : str
+        Why the estimate is not to be used. Then nothing is fitted, for every group model starts
+        from it: no ratio is known, and each row says why.
 
     Returns
     -------
     list of Contrast
         Of kind ``"model"``, a row per metric, adjustment and group beside the reference.
     """
-    case = _Case(problem, estimate, table, comparison, threshold)
-    asked = questions(problem, estimate.x, table, metrics)
+    case = _Case(problem, estimate, table, comparison, threshold, doubt)
+    asked = questions(problem, estimate.x, table, subjects, metrics)
     answers: dict[int, list[Contrast]] = {}
     for number, question in enumerate(asked):
         if number not in answers:
@@ -92,29 +102,37 @@ def _answers(case: _Case, asked: Sequence[Question]) -> list[list[Contrast]]:
     """Answer questions that one group model answers."""
     question, comparison = asked[0], case.comparison
     has_mode = np.isfinite(case.table["CL"].to_numpy(float))
-    has_size = has_mode if question.size is None else np.isfinite(question.size)
-    kept = (comparison.code >= 0) & has_mode & has_size
+    kept = (comparison.code >= 0) & has_mode
+    if question.size is not None:
+        first = case.problem.start[:-1]
+        kept &= np.logical_and.reduceat(np.isfinite(question.size), first)
     counts = np.bincount(comparison.code[kept], minlength=len(comparison.names))
-    others = [k for k in comparison.others if counts[k]]
-    effects: GroupEffects | None = None
-    reason = ""
-    if not counts[comparison.reference] or not others:
-        reason = "no subjects to compare"
-    else:
-        try:
-            effects = fit_groups(
-                case.problem, case.estimate, question, comparison, kept, case.threshold
-            )
-        except (FitError, ModelError) as error:
-            reason = str(error)
+    effects, reason = _fitted(case, question, kept, counts)
     for _ in range(MOST_STARTS):
         try:
-            return [_rows(case, q, kept, counts, effects, reason) for q in asked]
+            together = test_of_all(effects) if effects is not None else (None, "")
+            return [_rows(case, q, kept, counts, effects, together, reason) for q in asked]
         except BetterFound as better:
             assert effects is not None
             effects = effects.started_anew(better)
     reason = f"the free fit was not the best one in {MOST_STARTS} attempts"
-    return [_rows(case, q, kept, counts, None, reason) for q in asked]
+    return [_rows(case, q, kept, counts, None, (None, ""), reason) for q in asked]
+
+
+def _fitted(
+    case: _Case, question: Question, kept: NDArray[np.bool_], counts: NDArray[np.int64]
+) -> tuple[GroupEffects | None, str]:
+    """Fit the group model of a question, or say why there is none."""
+    comparison = case.comparison
+    if case.doubt:
+        return None, case.doubt
+    if not counts[comparison.reference] or not any(counts[k] for k in comparison.others):
+        return None, "no subjects to compare"
+    try:
+        found = fit_groups(case.problem, case.estimate, question, comparison, kept, case.threshold)
+    except (FitError, ModelError) as error:
+        return None, str(error)
+    return found, ""
 
 
 def _rows(
@@ -123,13 +141,14 @@ def _rows(
     kept: NDArray[np.bool_],
     counts: NDArray[np.int64],
     effects: GroupEffects | None,
+    together: tuple[LikelihoodRatioTest | None, str],
     reason: str,
 ) -> list[Contrast]:
     """Make the rows of one question; without effects they say why there are none."""
     comparison = case.comparison
     warnings = _general_warnings(case, question, kept)
     if reason:
-        warnings += (f"no ratio of {question.metric}: {reason}",)
+        warnings += (f"no ratio of {question.metric} inside the model: {reason}",)
     low, high = np.log(comparison.margin.pair)
     margin = (float(low), float(high))
     rows = []
@@ -143,11 +162,11 @@ def _rows(
         rows.append(_row(question, comparison, effects, k, counts, effect, (*warnings, *more)))
     if effects is None:
         return rows
-    together, failure = test_of_all(effects)
+    test, failure = together
     return [
         replace(
             row,
-            likelihood_ratio_all=together,
+            likelihood_ratio_all=test,
             warnings=(*row.warnings, *((failure,) if failure else ())),
         )
         for row in with_holm(rows)

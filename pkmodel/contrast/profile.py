@@ -34,6 +34,9 @@ SMALL_JUMP = 0.02
 
 MOST_REFITS = 30
 
+MOST_UNSETTLED = 2
+"""Refits of a profile that fail before the others are searched from their neighbours alone."""
+
 DECIMALS = 12
 """Of a value: refits at the same value, but for rounding, are one."""
 
@@ -174,7 +177,7 @@ class Profile:
                 x = x + np.clip(share * (near[1].x - near[0].x), -0.3, 0.3)
             held = {self.theta: float(np.exp(value))}
             try:
-                found = refit(self.problem, held, x, near[0].eta)
+                found = refit(self.problem, held, x, near[0].eta, also_afar=not self._is_hopeless)
             except FitError as error:
                 self._unsettled[value] = str(error)
                 raise
@@ -184,6 +187,10 @@ class Profile:
             root = float(np.sign(self.estimate - value)) * self.threshold.root(deviance)
             self._points[value] = _Point(value, deviance, root, found.x, found.final.terms.eta)
         return self._points[value]
+
+    @property
+    def _is_hopeless(self) -> bool:
+        return len(self._unsettled) >= MOST_UNSETTLED
 
     def _bracket(self, side: int, wanted: float) -> tuple[_Point, _Point | None]:
         """Return the last point inside the interval and the first outside, going to one side."""

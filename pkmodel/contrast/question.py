@@ -7,9 +7,10 @@ A metric is a product of powers of CL and V and of a factor of each subject. Put
     V  = size * typical * ratio * CL formula   for half-life,
 
 with `size` the factor that turns the metric into the parameter: 1, BSA, (WT/70)^0.75 or the
-subject's own rate of infusion. Then the ratio of the typical values of the metric is a theta. The
-same question with the model's own formula in place of `size * typical` asks what is left of a
-difference when the model's covariates have had their say.
+subject's own rate of infusion. BSA and WT are those of each record, for children grow. Then the
+ratio of the typical values of the metric is a theta. The same question with the model's own formula
+in place of `size * typical` asks what is left of a difference when the model's covariates have had
+their say.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pkmodel.exposure.metric import METRICS
+from pkmodel.exposure.metric import METRICS, Subject
 from pkmodel.formula import parse_formula
 from pkmodel.models.model import Model
 from pkmodel.problem import Problem
+from pkmodel.subjects import Subjects
 
 Vector = NDArray[np.float64]
 
@@ -43,8 +45,9 @@ class Question:
         The parameter that carries the ratio: ``"CL"`` or ``"V"``.
     sign : int
         Its power of the ratio.
-    size : array (n_subjects,) or None
-        With geometric mean 1, NaN where unknown; None where the model's own formula stands.
+    size : array (n_rows,) or None
+        At each record, with geometric mean 1, NaN where unknown; None where the model's own formula
+        stands.
     with_clearance : bool
         The typical CL of the subject is a factor as well.
     """
@@ -71,7 +74,11 @@ class Question:
 
 
 def questions(
-    problem: Problem, x: Vector, table: pd.DataFrame, metrics: Iterable[str] = METRICS
+    problem: Problem,
+    x: Vector,
+    table: pd.DataFrame,
+    subjects: Subjects,
+    metrics: Iterable[str] = METRICS,
 ) -> list[Question]:
     """List the questions that a model and an exposure table allow.
 
@@ -82,6 +89,8 @@ def questions(
         Packed parameters.
     table : DataFrame
         Model-based exposure, a row per subject: CL, V and metrics.
+    subjects : Subjects
+        Their sizes at each record.
     metrics : iterable of str
 
     Returns
@@ -94,7 +103,7 @@ def questions(
     for metric in metrics:
         if metric not in table:
             continue
-        out.append(_plain_question(metric, table))
+        out.append(_plain_question(problem, metric, table, subjects))
         formula = problem.model.parameters.get(metric)
         if formula is not None and _has_covariates(problem.model, formula):
             size = _size_of_formula(problem, x, metric)
@@ -102,12 +111,23 @@ def questions(
     return out
 
 
-def _plain_question(metric: str, table: pd.DataFrame) -> Question:
-    spec = METRICS[metric]
-    log_cl, log_v, log_metric = (np.log(table[c].to_numpy(float)) for c in ("CL", "V", metric))
-    log_factor = log_metric - spec.cl * log_cl - spec.v * log_v
+def _plain_question(
+    problem: Problem, metric: str, table: pd.DataFrame, subjects: Subjects
+) -> Question:
+    spec, dataset = METRICS[metric], problem.dataset
+    unknown = np.full(dataset.n_subjects, np.nan)
+    rate = table["R0"].to_numpy(float) if "R0" in table else unknown
+    at_record = Subject(
+        scale=dataset.units.scale,
+        rate=rate[dataset.subject],
+        amount=unknown[dataset.subject],
+        bsa=subjects.bsa,
+        weight=subjects.weight,
+    )
+    factor = spec.factor(at_record)
+    assert factor is not None, f"exposure has {metric}, and the size in it is not known"
     target, sign = ("V", spec.v) if spec.v else ("CL", spec.cl)
-    size = _relative(np.exp(-sign * log_factor))
+    size = _relative(factor**-sign)
     return Question(
         metric, adjustment_of(metric, table), target, sign, size, bool(spec.v and spec.cl)
     )
@@ -154,7 +174,7 @@ def _size_of_formula(problem: Problem, x: Vector, parameter: str) -> Vector | No
     shared = set().union(*(parse_formula(f, "").names for f in rest))
     thetas = [k for k, t in enumerate(problem.model.theta) if t.name in names]
     is_lognormal = problem.model.distribution.get(parameter, "lognormal") == "lognormal"
-    if problem.varies or len(thetas) != 1 or not is_lognormal:
+    if len(thetas) != 1 or not is_lognormal:
         return None
     theta = problem.model.theta[thetas[0]]
     if theta.fixed or theta.name in shared:
@@ -163,4 +183,7 @@ def _size_of_formula(problem: Problem, x: Vector, parameter: str) -> Vector | No
     mu, jacobian = problem.typical(values)
     place = problem.structure.parameters.index(parameter)
     power = values[thetas[0]] * jacobian[:, place, thetas[0]]
-    return _relative(np.exp(mu[:, place])) if np.allclose(power, 1.0, atol=SAME) else None
+    if not np.allclose(power, 1.0, atol=SAME):
+        return None
+    size = np.exp(mu[:, place])
+    return _relative(size if problem.varies else size[problem.dataset.subject])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.errors import FitError
 from pkmodel.estimate.bfgs import Ending
-from pkmodel.estimate.covariance import hessian
+from pkmodel.estimate.curvature import hessian
 from pkmodel.estimate.maximum_likelihood import Estimate, maximise, polish, resume
 from pkmodel.problem import Problem
 
@@ -23,6 +25,9 @@ NEWTON_STEPS = 4
 
 MODES_APART = 1e-2
 """Nor where modes searched from zero change the objective by more than this."""
+
+MOST_EVALUATIONS = 300
+"""Of a search with thetas held, which begins beside an optimum or at the initial values."""
 
 
 def complaint(problem: Problem, estimate: Estimate | None) -> str:
@@ -56,15 +61,15 @@ def whole_fit(problem: Problem, start: Vector | None = None) -> Estimate:
     FitError
         It did not settle.
     """
-    estimate = _finished(problem, maximise(problem, start=start))
-    reason = complaint(problem, estimate)
-    if reason or estimate is None:
-        raise FitError(reason)
-    return estimate
+    return _settled(problem, lambda: maximise(problem, start=start))
 
 
-def refit(problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector) -> Estimate:
+def refit(
+    problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector, *, also_afar: bool = True
+) -> Estimate:
     """Search the optimum with thetas held, from a neighbouring one; from afar where that fails.
+
+    Each search ends after `MOST_EVALUATIONS`.
 
     Parameters
     ----------
@@ -74,6 +79,8 @@ def refit(problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector) -
     x : array (size - number held,)
         Packed parameters without those held.
     eta : array (subjects, effects)
+    also_afar : bool
+        Else the neighbouring optimum is the only start.
 
     Returns
     -------
@@ -85,15 +92,37 @@ def refit(problem: Problem, held: Mapping[str, float], x: Vector, eta: Vector) -
     FitError
         It did not settle.
     """
-    there = problem.holding(held)
-    estimate = _finished(there, resume(there, x, eta))
-    if estimate is not None and not complaint(there, estimate):
-        return estimate
+    there = _with_limit(problem.holding(held))
+    searches = [lambda: resume(there, x, eta)]
+    if also_afar:
+        searches.append(lambda: maximise(there))
+    for search in searches:
+        try:
+            return _settled(there, search)
+        except FitError as error:
+            reason = str(error)
+    where = ", ".join(f"{name} = {value:.4g}" for name, value in held.items())
+    raise FitError(f"at {where} {reason}")
+
+
+def _with_limit(problem: Problem) -> Problem:
+    """Return the same problem with no more evaluations in a search than a refit may take."""
+    other = copy(problem)
+    most = min(MOST_EVALUATIONS, problem.options.max_evaluations)
+    other.options = replace(problem.options, max_evaluations=most)
+    return other
+
+
+def _settled(problem: Problem, search: Callable[[], Estimate | None]) -> Estimate:
+    """Return what a search finds; an error where that is not to be used."""
     try:
-        return whole_fit(there)
-    except FitError as error:
-        where = ", ".join(f"{name} = {value:.4g}" for name, value in held.items())
-        raise FitError(f"at {where} {error}") from error
+        estimate = _finished(problem, search())
+    except np.linalg.LinAlgError as error:
+        raise FitError("the search met a singular matrix") from error
+    reason = complaint(problem, estimate)
+    if reason or estimate is None:
+        raise FitError(reason)
+    return estimate
 
 
 def _finished(problem: Problem, estimate: Estimate | None) -> Estimate | None:

@@ -16,6 +16,7 @@ TOLERABLE = {
     "no_observations": "subjects without observations",
     "duplicate_observations": "the same observation twice",
     "zero_dose": "doses with AMT = 0",
+    "implausible_size": "a weight, height or body surface that hardly anybody of that age has",
     "limit": "LIMIT of censored rows, which is not used: DV is taken as the upper limit only",
 }
 
@@ -71,7 +72,8 @@ class Faults:
         if not at.size:
             return
         if tolerable in self.allow:
-            self.warnings.append(f"allowed: {TOLERABLE[tolerable]} ({listed(self.line[at])})")
+            where = f"{column}, {listed(self.line[at])}"
+            self.warnings.append(f"allowed: {TOLERABLE[tolerable]} ({where})")
             return
         if tolerable:
             message += f'; or say allow = ["{tolerable}"]'

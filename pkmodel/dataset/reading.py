@@ -68,7 +68,7 @@ def read_dataset(
         Structural model, whose compartments CMT may name.
     allow : sequence of str
         Faults that become warnings: ``no_dose``, ``no_observations``, ``duplicate_observations``,
-        ``zero_dose``, ``limit``.
+        ``zero_dose``, ``limit``, and ``implausible_size``, which `pkmodel.subjects` looks for.
 
     Returns
     -------
@@ -122,6 +122,7 @@ def read_dataset(
         excluded=excluded,
         warnings=tuple(faults.warnings + _general_warnings(table, units)),
         text=table.text,
+        allow=tuple(allow),
     )
 
 

@@ -58,6 +58,8 @@ class Dataset:
         What was noticed and is no fault.
     text : mapping of str to str
         Columns that hold text, with some of it; they cannot be covariates.
+    allow : tuple of str
+        Faults that are tolerated.
     """
 
     source: str
@@ -84,6 +86,7 @@ class Dataset:
     excluded: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     text: Mapping[str, str] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -8,8 +8,8 @@ from pkmodel.errors import Problem
 from pkmodel.models.model import Options
 from pkmodel.suggestion import quoted, suggest
 
-METHODS = ("fo", "foce", "focei", "laplace", "saem")
-PLANNED_METHODS = ("agq", "imp", "nuts")
+METHODS = ("fo", "foce", "focei", "laplace", "agq", "imp", "saem")
+PLANNED_METHODS = ("nuts",)
 _CHOICES = {"censoring": ("m3", "m1"), "covariance": ("sandwich", "r", "s", "none")}
 _LEAST = {"starts": 1, "seed": 0, "max_evaluations": 1}
 _WHOLE = ("order", "draws", "chains", "tune")

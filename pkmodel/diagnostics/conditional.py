@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
-from pkmodel.kernels.mode import FOUND
+from pkmodel.diagnostics.proposal import Proposal, walk
 from pkmodel.problem import Evaluation, Problem
 
 Vector = NDArray[np.float64]
 
-DEGREES_OF_FREEDOM = 5.0
 WARM_UP = 50
 
 
@@ -59,59 +57,16 @@ def conditional_draws(
     Draws
         By FO those of the linearised model, whose conditional laws are normal.
     """
-    terms = evaluation.terms
-    subjects, effects = terms.eta.shape
+    law = Proposal.about_modes(problem, x, evaluation)
     rng = np.random.default_rng(seed)
-    factor = problem.packing.unpack(x).factor
-    centre = solve_triangular(factor, terms.eta.T, lower=True).T
-    whitened = _whitened(terms.covariance, factor)
-    whitened[terms.status != FOUND] = np.eye(effects)
-    spread = np.linalg.cholesky(whitened)
     if problem.options.method == "fo":
-        steps = rng.normal(size=(subjects, count, effects))
-        u = centre[:, None] + np.einsum("iab,ikb->ika", spread, steps)
-        return Draws(_effects(u, factor, terms.status), np.ones(subjects))
-    total = count + WARM_UP
-    normal = rng.normal(size=(subjects, total, effects))
-    chi2 = rng.chisquare(DEGREES_OF_FREEDOM, size=(subjects, total))
-    uniform = rng.uniform(size=(subjects, total))
-    scaled = normal * np.sqrt(DEGREES_OF_FREEDOM / chi2)[:, :, None]
-    scaled[:, 0] = 0.0
-    u = np.ascontiguousarray(centre[:, None] + np.einsum("iab,ikb->ika", spread, scaled))
-    proposal = (
-        -0.5
-        * (DEGREES_OF_FREEDOM + effects)
-        * np.log1p(np.sum(scaled**2, axis=2) / DEGREES_OF_FREEDOM)
-    )
-    weight = -problem.joint(x, u) - proposal
-    kept = _walk(weight, np.log(uniform))
+        u = law.whitened_effects(law.normal_steps(rng, count))
+        return Draws(law.effects(u), np.ones(len(u)))
+    steps = law.steps(rng, count + WARM_UP)
+    uniform = rng.uniform(size=steps.shape[:2])
+    steps[:, 0] = 0.0
+    u = law.whitened_effects(steps)
+    kept = walk(law.log_weight(problem, x, u, steps), np.log(uniform))
     drawn = np.take_along_axis(u, kept[:, :, None], axis=1)[:, WARM_UP:]
     acceptance = np.mean(np.diff(kept, axis=1) != 0, axis=1)
-    return Draws(_effects(drawn, factor, terms.status), acceptance)
-
-
-def _whitened(covariance: Vector, factor: Vector) -> Vector:
-    """Covariances of u, eta = L u."""
-    half = np.linalg.solve(factor, covariance)
-    full = np.linalg.solve(factor, half.transpose(0, 2, 1))
-    return np.asarray(0.5 * (full + full.transpose(0, 2, 1)))
-
-
-def _effects(u: Vector, factor: Vector, status: NDArray[np.int8]) -> Vector:
-    eta = np.einsum("ab,ikb->kia", factor, u)
-    eta[:, status != FOUND] = np.nan
-    return np.asarray(eta)
-
-
-def _walk(weight: Vector, log_uniform: Vector) -> NDArray[np.int64]:
-    """Return the proposal at which each subject's chain stands; it begins at the mode."""
-    subjects, total = weight.shape
-    here = np.zeros(subjects, dtype=np.int64)
-    held = weight[:, 0].copy()
-    kept = np.zeros((subjects, total), dtype=np.int64)
-    for k in range(1, total):
-        moves = log_uniform[:, k] < weight[:, k] - held
-        here[moves] = k
-        held[moves] = weight[moves, k]
-        kept[:, k] = here
-    return kept
+    return Draws(law.effects(drawn), acceptance)

@@ -92,7 +92,7 @@ def _theta_step(
 ) -> tuple[Vector, Vector]:
     """Step of the packed thetas, and how they shift each subject's effects."""
     lower = problem.packing.unpack(x).factor
-    typical, direction = problem.by_theta(x)
+    typical, direction = problem.directions_by_theta(x)
     shift = np.einsum("pk,ipt->ikt", carriers(problem), typical)
     if not problem.packing.theta:
         return np.zeros(0), shift

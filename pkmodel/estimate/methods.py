@@ -15,5 +15,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "foce": maximise,
     "focei": maximise,
     "laplace": maximise,
+    "agq": maximise,
+    "imp": maximise,
     "saem": saem,
 }

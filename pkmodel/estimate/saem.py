@@ -244,9 +244,7 @@ def _inverse(run: _Run, matrix: Vector) -> Vector:
     return out
 
 
-def _mean_of_steps(
-    run: _Run, transport: Transport, matrix: Vector, inverse: Vector
-) -> _Averaged:
+def _mean_of_steps(run: _Run, transport: Transport, matrix: Vector, inverse: Vector) -> _Averaged:
     """Average the ends of the Newton steps from each iteration, and go to their mean."""
     deviation = np.sqrt(np.diag(inverse))
     inside = deviation > 0.0

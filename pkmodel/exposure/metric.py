@@ -38,9 +38,9 @@ class Subject:
     amount : array
         All doses, amount.
     bsa : array or None
-        m2.
+        m2, when the clearance holds.
     weight : array or None
-        kg.
+        kg, likewise.
     """
 
     scale: float

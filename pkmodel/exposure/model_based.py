@@ -2,6 +2,9 @@
 
 The intervals say how well a subject's own data, with the population as the prior, tell its value.
 They take the population parameters as known.
+
+Where parameters or sizes change in time, those of one record count together: clearance per m2 is
+the clearance by the covariates of a record over the body surface of the same record.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ from pkmodel.diagnostics.conditional import Draws
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
 from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
-from pkmodel.grouping import Subjects
 from pkmodel.kernels.mode import FOUND
 from pkmodel.problem import Evaluation, Problem
+from pkmodel.subjects import Subjects
 
 Vector = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,30 +55,32 @@ def exposure_table(
     Returns
     -------
     DataFrame
-        ID, GROUP, AGE (years), BSA (m2), WT (kg), R0 (rate of the longest constant-rate period),
-        R0_LASTS (its length), R0_BSA, then each metric of `OF_A_SUBJECT` with the ends
-        ``<METRIC>_LOWER`` and ``_UPPER`` of its 90 % interval. What the data do not allow is left
-        out as a column, and NaN for single subjects; a subject whose mode was not found has NaN
-        throughout.
+        ID, GROUP, AGE (years, at the first record), BSA (m2), WT (kg), R0 (rate of the longest
+        constant-rate period), R0_LASTS (its length), R0_BSA, then each metric of `OF_A_SUBJECT`
+        with the ends ``<METRIC>_LOWER`` and ``_UPPER`` of its 90 % interval. Covariates, BSA and WT
+        are those that hold when the longest constant-rate period ends, by the data set's covariate
+        rule; those of the first record for a subject without infusions. What the data do not allow
+        is left out as a column, and NaN for single subjects; a subject whose mode was not found has
+        NaN throughout.
     """
     dataset = problem.dataset
     periods = constant_rate_periods(dataset, structure=problem.structure)
     main = longest(periods, problem.n_subjects)
     has_rate = main >= 0
     rate = np.append(periods.rate, np.nan)[main]
+    rows = np.where(has_rate, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
     size = Subject(
         scale=dataset.units.scale,
         rate=rate,
         amount=total_amount(dataset, structure=problem.structure),
-        bsa=subjects.bsa,
-        weight=subjects.weight,
+        bsa=subjects.bsa_at(rows),
+        weight=subjects.weight_at(rows),
     )
-    rows = np.where(has_rate, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
-    table = _who(problem, subjects)
+    table = _who(problem, subjects, size)
     if np.any(has_rate):
         table["R0"] = rate
         table["R0_LASTS"] = np.append(periods.end - periods.start, np.nan)[main]
-        if subjects.bsa is not None:
+        if size.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
     if draws is None:
         log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
@@ -96,7 +101,8 @@ def period_table(
     Returns
     -------
     DataFrame
-        ID, GROUP, START, END, R0, R0_BSA, CSS, CSS_LOWER, CSS_UPPER; a row per period.
+        ID, GROUP, START, END, R0, R0_BSA, CSS, CSS_LOWER, CSS_UPPER; a row per period, with the
+        covariates and the body surface that hold when it ends.
     """
     dataset = problem.dataset
     periods = constant_rate_periods(dataset, structure=problem.structure)
@@ -105,25 +111,25 @@ def period_table(
         scale=dataset.units.scale,
         rate=periods.rate,
         amount=total_amount(dataset, structure=problem.structure)[of],
-        bsa=None if subjects.bsa is None else subjects.bsa[of],
-        weight=None if subjects.weight is None else subjects.weight[of],
+        bsa=subjects.bsa_at(periods.parameter_row),
+        weight=subjects.weight_at(periods.parameter_row),
     )
     table = pd.DataFrame({"ID": dataset.ids[of]})
     if subjects.groups is not None:
         table["GROUP"] = subjects.groups.labels[of]
     table = table.assign(START=periods.start, END=periods.end, R0=periods.rate)
-    if subjects.bsa is not None:
+    if size.bsa is not None:
         table["R0_BSA"] = size.rate_by_size
     log_cl_v, covariance = _log_parameters(problem, x, evaluation, periods.parameter_row, of)
     _add(table, "CSS", OF_A_SUBJECT["CSS"], size, log_cl_v, covariance)
     return table
 
 
-def _who(problem: Problem, subjects: Subjects) -> pd.DataFrame:
+def _who(problem: Problem, subjects: Subjects, size: Subject) -> pd.DataFrame:
     table: dict[str, object] = {"ID": problem.dataset.ids}
     if subjects.groups is not None:
         table["GROUP"] = subjects.groups.labels
-    for name, values in (("AGE", subjects.age), ("BSA", subjects.bsa), ("WT", subjects.weight)):
+    for name, values in (("AGE", subjects.age), ("BSA", size.bsa), ("WT", size.weight)):
         if values is not None:
             table[name] = values
     return pd.DataFrame(table)

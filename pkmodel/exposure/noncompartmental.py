@@ -4,6 +4,9 @@ As clinical studies of continuous infusions compute them: Css is the mean of a s
 steady state on a constant infusion rate R0, CL = R0 / Css, the rate constant k of elimination is
 that of the log-linear decline after the infusion stops, and V = CL / k.
 
+Css and CL are means over the plateau samples, and so is the size that they are divided by: a child
+that grows over a month of infusion has the mean of its body surfaces at these samples.
+
 References
 ----------
 Gabrielsson J, Weiner D. Non-compartmental analysis. Methods Mol Biol 2012;929:377-389,
@@ -142,10 +145,10 @@ def noncompartmental_table(
     ----------
     dataset : Dataset
     rule : PlateauRule
-    bsa : array (n_subjects,), optional
-        Body surface areas, m2; NaN where unknown.
-    weight : array (n_subjects,), optional
-        Body weights, kg; NaN where unknown.
+    bsa : array (n_rows,), optional
+        Body surface area at each record of the data, m2; NaN where unknown.
+    weight : array (n_rows,), optional
+        Body weight at each record, kg; NaN where unknown.
     structure : Structure
 
     Returns
@@ -154,7 +157,9 @@ def noncompartmental_table(
         A row per subject, in the order of `dataset.ids`: ID, N_PLATEAU, R0 (amount per time),
         R0_BSA, CSS, CSS_GM, CSS_DN, CL (L per time), CL_BSA, CL_70KG, N_DECLINE, R2 (of the
         regression), HALF_LIFE, V (L), V_BSA and NOTE. What cannot be known is NaN, and NOTE says
-        why; columns per size are there where the size is given.
+        why; columns per size are there where the size is given. A size is the mean of those at the
+        plateau samples of the longest period; where there are none, that which holds when it ends,
+        by the data set's covariate rule, and for a subject without infusions NaN.
 
     Raises
     ------
@@ -169,7 +174,7 @@ def noncompartmental_table(
     ...                        "RATE": [0.25, 0, 0, 0, 0], "DV": [None, 700, 712, 356, 178]})
     >>> units = {"time": "h", "amount": "ug", "concentration": "pg/mL"}
     >>> data = read_dataset(infant, units=units)
-    >>> table = noncompartmental_table(data, bsa=np.array([0.4]))
+    >>> table = noncompartmental_table(data, bsa=np.full(5, 0.4))
     >>> table.loc[0, ["CSS", "CL_BSA", "HALF_LIFE"]].astype(float).round(3).tolist()
     [706.0, 0.885, 2.0]
     """
@@ -181,7 +186,13 @@ def noncompartmental_table(
     )
     declines = _declines(plateaus)
     rate_constant = np.array([decline.rate_constant for decline in declines])
-    size = Subject(dataset.units.scale, rate, np.full(rate.size, np.nan), bsa, weight)
+    size = Subject(
+        scale=dataset.units.scale,
+        rate=rate,
+        amount=np.full(rate.size, np.nan),
+        bsa=None if bsa is None else _mean_size(plateaus, bsa)[main],
+        weight=None if weight is None else _mean_size(plateaus, weight)[main],
+    )
     values: dict[str, object] = {
         "ID": dataset.ids,
         "N_PLATEAU": np.append(plateaus.n, 0)[main],
@@ -210,6 +221,16 @@ def _metrics(size: Subject, cl: Vector, v: Vector) -> dict[str, Vector | None]:
         factor = metric.factor(size)
         found[name] = None if factor is None else factor * cl**metric.cl * v**metric.v
     return found
+
+
+def _mean_size(plateaus: Plateaus, size: Vector) -> Vector:
+    """Return the mean size at the plateau samples of each period, and NaN for no period."""
+    used = plateaus.fates.is_plateau
+    period = plateaus.period[used]
+    at_end = size[plateaus.periods.parameter_row]
+    beyond = size[plateaus.samples.row[used]] - at_end[period]
+    total = np.bincount(period, weights=beyond, minlength=at_end.size)
+    return np.append(at_end + total / np.maximum(plateaus.n, 1), np.nan)
 
 
 def _first_periods(plateaus: Plateaus) -> Ints:

@@ -30,8 +30,9 @@ class PlateauRule:
     that moment the concentration is still that of the rate before, whichever of the two records
     stands first in the file; a bolus or a reset at the same time counts from its place in the file.
 
-    Times closer than a 600th of `settle` (`RESOLUTION`) are one: so short a pause, or overlap of
-    bags, is no change of rate, unless it gives much more than the infusion would.
+    Times closer than a 600th of `settle` (`RESOLUTION`), and than a hundredth of the infusion
+    beside them, are one: so short a pause, or overlap of bags, is no change of rate, unless it
+    gives much more than the infusion would, and a sample as near to the stop is drawn at it.
 
     Clinical studies commonly take samples from 10 h, often from 24 h after the start or change.
     At five half-lives 97 % of steady state is reached.

@@ -62,10 +62,10 @@ def _parameters(
     for p in range(psi.typical.shape[1]):
         x[:] = 0.0
         x[0] = psi.typical[segment, p]
+        for a in range(n):
+            x[0] += direction[p, a] * eta[a]
         for a in range(m):
             x[1 + a] = direction[p, a]
-            if a < n:
-                x[0] += direction[p, a] * eta[a]
         _log_parameter(psi.distribution[p], x[0], u)
         compose(u, x, n, m, order, part)
         if p == CL:
@@ -100,7 +100,7 @@ def _coefficients(
         elimination(ka, dt, u[:4], w[:4])
         compose(u, lambda_, n, m, order, c[DEPOT_DECAY])
         compose(w, lambda_, n, m, order, c[DEPOT_INPUT])
-        absorption(ka, rate, dt, u, w)
+        absorption(ka, rate, dt, order, u, w)
         compose_two(u, kappa, lambda_, n, m, order, c[TRANSFER])
         compose_two(w, kappa, lambda_, n, m, order, c[DEPOT_RESPONSE])
 
@@ -211,9 +211,10 @@ def _observe(
     work.f[j] = out[0]
     for a in range(m):
         work.f1[j, a] = out[1 + a]
-    for a in range(n):
-        for b in range(m):
-            work.f2[j, a, b] = out[1 + m + a * m + b]
+    if order > 1:
+        for a in range(n):
+            for b in range(m):
+                work.f2[j, a, b] = out[1 + m + a * m + b]
     if order > 2:
         third = 1 + m + n * m
         for a in range(n):
@@ -228,7 +229,7 @@ def predict_general(
 ) -> None:
     """Predict all observations of a subject, with derivatives of the given order."""
     n = psi.effects
-    m = psi.direction.shape[2]
+    m = psi.direction.shape[2] if order > 0 else 0
     size = length(n, m, order)
     has_depot = psi.typical.shape[1] > 2
     state = np.zeros((2 if has_depot else 1, size))

@@ -3,7 +3,7 @@
 The first `n` directions are random effects, the rest are other parameters. A jet holds the value,
 all first derivatives, the second derivatives of an effect with any direction, and the third
 derivatives of two effects with any direction: all that exact gradients of the marginal likelihood
-need. It is stored flat: 1, m, n * m and (order 3) n * n * m numbers.
+need. It is stored flat: 1, m, (from order 2 on) n * m and (order 3) n * n * m numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pkmodel.kernels.types import Vector
 @kernel
 def length(n: int, m: int, order: int) -> int:
     """Numbers in a jet of `n` effects among `m` directions."""
-    return 1 + m + n * m + (n * n * m if order > 2 else 0)
+    return 1 + m + (n * m if order > 1 else 0) + (n * n * m if order > 2 else 0)
 
 
 @kernel
@@ -24,6 +24,8 @@ def multiply_add(x: Vector, y: Vector, n: int, m: int, order: int, out: Vector) 
     out[0] += x[0] * y[0]
     for a in range(m):
         out[1 + a] += x[1 + a] * y[0] + x[0] * y[1 + a]
+    if order < 2:
+        return
     second = 1 + m
     for a in range(n):
         for b in range(m):
@@ -57,6 +59,8 @@ def compose(u: Vector, x: Vector, n: int, m: int, order: int, out: Vector) -> No
     out[0] = u[0]
     for a in range(m):
         out[1 + a] = u[1] * x[1 + a]
+    if order < 2:
+        return
     second = 1 + m
     for a in range(n):
         for b in range(m):
@@ -85,6 +89,8 @@ def compose_two(u: Vector, x: Vector, y: Vector, n: int, m: int, order: int, out
     out[0] = u[0]
     for a in range(m):
         out[1 + a] = u[1] * x[1 + a] + u[2] * y[1 + a]
+    if order < 2:
+        return
     second = 1 + m
     for a in range(n):
         for b in range(m):

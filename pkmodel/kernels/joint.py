@@ -45,7 +45,7 @@ def joint_value(individual: Individual, u: Vector, eta: Vector, work: Work) -> f
     n = psi.effects
     sigma, combine = population.sigma, rows.combine
     apply(population.factor, n, u, eta)
-    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
+    predict_rows(predict, steps, psi, rows, subject, eta, 0, work)
     begin = steps.first[subject]
     count = steps.first[subject + 1] - begin
     observed, states, values = rows.y, rows.status, work.f
@@ -98,7 +98,7 @@ def joint_slopes(
     m = by_direction.size
     sigma, combine, active = population.sigma, rows.combine, rows.active
     apply(population.factor, n, u, eta)
-    predict_rows(predict, steps, psi, rows, subject, eta, 2, work)
+    predict_rows(predict, steps, psi, rows, subject, eta, 1, work)
     begin = steps.first[subject]
     count = steps.first[subject + 1] - begin
     observed, states, values, first = rows.y, rows.status, work.f, work.f1
@@ -150,7 +150,7 @@ def _joint(
     frozen = np.zeros(0)
     for i in range(u.shape[0]):
         if not interaction:
-            predict_rows(predict, steps, psi, rows, i, zero, 2, work)
+            predict_rows(predict, steps, psi, rows, i, zero, 0, work)
             frozen = work.f[: steps.first[i + 1] - steps.first[i]].copy()
         individual = Individual(predict, steps, psi, rows, population, frozen, i)
         for k in range(u.shape[1]):

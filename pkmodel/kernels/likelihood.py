@@ -92,13 +92,15 @@ def to_log(work: Work, rows: int, n: int, m: int, order: int) -> None:
                         work.f3[j, a, b, c] = inverse * (
                             work.f3[j, a, b, c] - inverse * (cross - 2.0 * inverse * fa * fb * fc)
                         )
-        for a in range(n):
+        if order > 1:
+            for a in range(n):
+                for b in range(m):
+                    work.f2[j, a, b] = inverse * (
+                        work.f2[j, a, b] - inverse * work.f1[j, a] * work.f1[j, b]
+                    )
+        if order > 0:
             for b in range(m):
-                work.f2[j, a, b] = inverse * (
-                    work.f2[j, a, b] - inverse * work.f1[j, a] * work.f1[j, b]
-                )
-        for b in range(m):
-            work.f1[j, b] *= inverse
+                work.f1[j, b] *= inverse
         work.f[j] = np.log(f) if f > 0.0 else -np.inf
 
 

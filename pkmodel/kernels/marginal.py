@@ -1,30 +1,34 @@
-"""The marginal likelihood of a subject and its exact gradient, for FO, FOCE, FOCE-I and Laplace.
+"""The marginal likelihood of a subject and its exact gradient, for every method.
 
 With z the directions (effects first), OFV = 2 l(eta*) + log|Omega| + log|H|, and the mode moves
 by -(l_ee)^-1 l_ep, the total derivative is (Almquist et al. 2015, 10.1007/s10928-015-9409-1)
 
     dOFV/dp = partial_p (2 l + log|Omega| + log|H|) - l_pe q,   q = (l_ee)^-1 partial_e log|H|.
 
+Quadrature and importance sampling differ in the derivatives at fixed mode alone, which are
+averages over nodes, and in those of the curvature, see `quadrature`.
+
 All is computed in u with eta = L u and Omega = L L': there H is 1 + L' W L and log|Omega| + log|H|
 one determinant, which stays well conditioned as Omega becomes singular.
 
-Each row adds weight * f_e f_e' to H (and half of rho' f_ee for Laplace), so all derivatives of H
-come from the weight's derivatives and from f_ez, f_eez. Without interaction the variance of a row
-is a constant of the mode search and its dependence on z, through f(0), is added at the end.
+Each row adds weight * f_e f_e' to H (and half of rho' f_ee for the exact curvature), so all
+derivatives of H come from the weight's derivatives and from f_ez, f_eez. Without interaction the
+variance of a row is a constant of the mode search and its dependence on z, through f(0), is added
+at the end.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from pkmodel._jit import allocating_kernel, kernel
+from pkmodel.kernels.by_factor import add_curvature_by_factor, add_outer
 from pkmodel.kernels.events import Steps
+from pkmodel.kernels.first_order import first_order
 from pkmodel.kernels.likelihood import Individual, Population, Rows, predict_rows, row_variance
-from pkmodel.kernels.mode import FOUND, UNDEFINED, find_mode
+from pkmodel.kernels.mode import UNDEFINED, find_mode
 from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.quadrature import Average, average_over_nodes, make_average, take_mode
 from pkmodel.kernels.residual import (
     CENSORED,
     IGNORED,
@@ -38,165 +42,14 @@ from pkmodel.kernels.small_matrix import (
     apply_transposed,
     cholesky,
     log_determinant,
+    sandwich,
     solve,
     unwhiten,
     whiten,
 )
 from pkmodel.kernels.subject import Psi, Work, make_work
+from pkmodel.kernels.terms import CONDITIONAL, FO, NODES, Method, Terms
 from pkmodel.kernels.types import Four, Three, Vector
-
-FO, CONDITIONAL, LAPLACE = 0, 1, 2
-
-
-class Method(NamedTuple):
-    """`kind` is FO, CONDITIONAL (FOCE, FOCE-I) or LAPLACE."""
-
-    kind: int
-    interaction: bool
-    tolerance: float
-
-
-class Terms(NamedTuple):
-    """What the kernel writes of each subject.
-
-    Attributes
-    ----------
-    objective : array (subjects,)
-    by_direction : array (subjects, m)
-        Derivative in the directions that are no effects, and in the shift of the effects.
-    by_sigma : array (subjects, 3)
-    by_factor : array (subjects, n, n)
-        Derivative in the lower triangle of L, Omega = L L': dOFV = sum(by_factor * dL).
-    eta : array (subjects, n)
-        Read as the start of the search, written as the mode.
-    covariance : array (subjects, n, n)
-        Inverse of the curvature in eta.
-    status : array (subjects,)
-    """
-
-    objective: NDArray[np.float64]
-    by_direction: NDArray[np.float64]
-    by_sigma: NDArray[np.float64]
-    by_factor: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    status: NDArray[np.int8]
-
-
-@kernel
-def _factor_terms(
-    factor: Vector,
-    lower: Vector,
-    weights: Vector,
-    slope: Vector,
-    shift: Vector,
-    u: Vector,
-    q: Vector,
-    n: int,
-    scratch: Vector,
-    out: Vector,
-) -> None:
-    """Write the derivative in L, at the mode eta = L u: shift u' - slope q' + 2 W L H^-1.
-
-    `slope` is that of the rows' half of l in eta and `shift` the derivative of the objective in a
-    shift of eta; `weights` is W, and H = 1 + L' W L is `lower` times its transpose.
-    """
-    for a in range(n):
-        row = scratch[a]
-        for b in range(n):
-            total = 0.0
-            for c in range(b, n):
-                total += weights[a, c] * factor[c, b]
-            row[b] = total
-        solve(lower, n, row, row)
-        for b in range(n):
-            out[a, b] = shift[a] * u[b] - slope[a] * q[b] + 2.0 * row[b]
-
-
-@allocating_kernel
-def _first_order(
-    predict: int,
-    steps: Steps,
-    psi: Psi,
-    rows: Rows,
-    population: Population,
-    i: int,
-    work: Work,
-    terms: Terms,
-) -> None:
-    """FO: linearised at eta = 0; the mode of the linearised problem stands in for eta*."""
-    n = psi.effects
-    m = psi.direction.shape[2]
-    first = steps.first[i]
-    count = steps.first[i + 1] - first
-    zero = np.zeros(n)
-    predict_rows(predict, steps, psi, rows, i, zero, 2, work)
-    combine, sigma = rows.combine, population.sigma
-    r = np.empty((count, 2))
-    factor = population.factor
-    weights = np.zeros((n, n))
-    moment = np.zeros(n)
-    for j in range(count):
-        r[j, 0], r[j, 1], _, _ = variance(combine, sigma, work.f[j])
-        if rows.status[first + j] == IGNORED:
-            continue
-        for a in range(n):
-            fa = work.f1[j, a] / r[j, 0]
-            moment[a] += fa * (rows.y[first + j] - work.f[j])
-            for b in range(n):
-                weights[a, b] += fa * work.f1[j, b]
-    lower = np.zeros((n, n))
-    whiten(weights, factor, n, work.matrix[0], lower)
-    if not cholesky(lower, n, lower):
-        terms.status[i] = UNDEFINED
-        terms.objective[i] = np.inf
-        return
-    inverse = terms.covariance[i]
-    unwhiten(factor, lower, n, work.matrix[0], inverse)
-    eta, u = terms.eta[i], work.vector[0]
-    apply_transposed(factor, n, moment, u)
-    solve(lower, n, u, u)
-    apply(factor, n, u, eta)
-    total = log_determinant(lower, n)
-    slope = np.empty(n)
-    for a in range(n):
-        total += u[a] * u[a]
-        slope[a] = -moment[a]
-        for b in range(n):
-            slope[a] += weights[a, b] * eta[b]
-    projected = np.zeros(n)
-    for j in range(count):
-        if rows.status[first + j] == IGNORED:
-            continue
-        q = 1.0 / r[j, 0]
-        e = rows.y[first + j] - work.f[j]
-        leverage = 0.0
-        for a in range(n):
-            e -= work.f1[j, a] * eta[a]
-            projected[a] = 0.0
-            for b in range(n):
-                projected[a] += inverse[a, b] * work.f1[j, b]
-            leverage += projected[a] * work.f1[j, a]
-        total += e * e * q + np.log(r[j, 0])
-        by_r = q - (e * e + leverage) * q * q
-        for z in range(m):
-            moved = work.f1[j, z]
-            spread = 0.0
-            for a in range(n):
-                moved += work.f2[j, a, z] * eta[a]
-                spread += projected[a] * work.f2[j, a, z]
-            terms.by_direction[i, z] += (
-                2.0 * q * (spread - e * moved) + by_r * r[j, 1] * work.f1[j, z]
-            )
-        for k in range(3):
-            if rows.active[k]:
-                s = variance_by_sigma(combine, sigma, work.f[j], k)
-                terms.by_sigma[i, k] += by_r * s[0]
-    terms.objective[i] = total
-    terms.status[i] = FOUND if np.isfinite(total) else UNDEFINED
-    _factor_terms(
-        factor, lower, weights, slope, 2.0 * slope, u, zero, n, work.matrix[0], terms.by_factor[i]
-    )
 
 
 @kernel
@@ -218,12 +71,13 @@ def _conditional(
     frozen: Vector,
     frozen1: Vector,
     work: Work,
+    average: Average,
     terms: Terms,
 ) -> None:
-    """FOCE, FOCE-I and Laplace, at the mode."""
+    """All methods but FO: integrate about the mode, and carry derivatives back through it."""
     n = psi.effects
     m = psi.direction.shape[2]
-    is_laplace = method.kind == LAPLACE
+    is_exact, has_nodes = method.kind != CONDITIONAL, method.kind == NODES
     is_frozen = frozen.size > 0
     begin = steps.first[i]
     count = steps.first[i + 1] - begin
@@ -231,18 +85,35 @@ def _conditional(
     individual = Individual(predict, steps, psi, rows, population, frozen, i)
     status, value = find_mode(individual, eta, method.tolerance, u, work)
     terms.status[i] = status
+    terms.objective[i] = np.inf
     if status == UNDEFINED:
-        terms.objective[i] = np.inf
         return
-    if is_laplace:
+    factor, sigma, combine = population.factor, population.sigma, rows.combine
+    exact, gauss, cross = work.matrix[0], work.matrix[1], work.matrix[5]
+    scratch, lower, exact_lower = work.matrix[3], work.matrix[6], work.matrix[7]
+    if not is_exact:
+        whiten(gauss, factor, n, scratch, lower)
+    if not cholesky(exact if is_exact else lower, n, lower):
+        terms.status[i] = UNDEFINED
+        return
+    if not cholesky(exact, n, exact_lower):
+        whiten(gauss, factor, n, scratch, exact_lower)
+        cholesky(exact_lower, n, exact_lower)
+    if has_nodes:
+        value, terms.share[i] = average_over_nodes(
+            individual, method.nodes, u[:n], lower, work, average, terms.deviation[i]
+        )
+        if not np.isfinite(value):
+            terms.status[i] = UNDEFINED
+            return
+    terms.objective[i] = 2.0 * value + log_determinant(lower, n)
+    if is_exact:
         predict_rows(predict, steps, psi, rows, i, eta, 3, work)
 
-    factor, sigma, combine = population.factor, population.sigma, rows.combine
     observed, states, active = rows.y, rows.status, rows.active
     values, first, second, third = work.f, work.f1, work.f2, work.f3
     kept = work.rows
     by_direction, by_sigma = terms.by_direction[i], terms.by_sigma[i]
-    exact, gauss, cross = work.matrix[0], work.matrix[1], work.matrix[5]
     for a in range(n):
         cross[a] = 0.0
     for j in range(count):
@@ -256,25 +127,16 @@ def _conditional(
         for z in range(m):
             by_direction[z] += rho1 * first[j, z]
 
-    weights = cross if is_laplace else gauss
-    scratch, lower, exact_lower = work.matrix[3], work.matrix[6], work.matrix[7]
-    if not is_laplace:
-        whiten(gauss, factor, n, scratch, lower)
-    if not cholesky(exact if is_laplace else lower, n, lower):
-        terms.status[i] = UNDEFINED
-        terms.objective[i] = np.inf
-        return
-    if not cholesky(exact, n, exact_lower):
-        whiten(gauss, factor, n, scratch, exact_lower)
-        cholesky(exact_lower, n, exact_lower)
-    inverse = terms.covariance[i]
-    unwhiten(factor, lower, n, scratch, inverse)
-    terms.objective[i] = 2.0 * value + log_determinant(lower, n)
-
-    by_curvature, projected, q = work.vector[3], work.vector[4], work.vector[5]
     slope_by_eta, q_white = work.vector[0], work.vector[1]
     for a in range(n):
         slope_by_eta[a] = 0.5 * by_direction[a]
+    if not has_nodes:
+        take_mode(u[:n], by_direction, average)
+    root, inverse = work.matrix[2], work.matrix[4]
+    unwhiten(factor, lower, n, root, terms.covariance[i])
+    sandwich(root, average.middle, n, scratch, inverse)
+    by_curvature, projected, q = work.vector[3], work.vector[4], work.vector[5]
+    direct = 0.0 if has_nodes else 1.0
     by_curvature[:] = 0.0
     by_variance, sigma_mode = work.by_variance, work.by_sigma
     for k in range(3):
@@ -297,7 +159,7 @@ def _conditional(
                 trace += inverse[a, b] * second[j, a, b]
             leverage += projected[a] * first[j, a]
         slope = weight1 * leverage
-        if is_laplace:
+        if is_exact:
             weight = 0.5 * rho2
             slope = 0.5 * (rho3 * leverage + rho2 * trace)
         for z in range(m):
@@ -305,7 +167,7 @@ def _conditional(
             for a in range(n):
                 total += projected[a] * second[j, a, z]
             by_curvature[z] += slope * first[j, z] + 2.0 * weight * total
-            if is_laplace:
+            if is_exact:
                 total = 0.0
                 for a in range(n):
                     for b in range(n):
@@ -319,10 +181,10 @@ def _conditional(
                 moved = _row_by_sigma(state, y, f, variances, s)
             else:
                 continue
-            if is_laplace:
-                part = moved[0] + 0.5 * (moved[2] * leverage + moved[1] * trace)
+            if is_exact:
+                part = direct * moved[0] + 0.5 * (moved[2] * leverage + moved[1] * trace)
             else:
-                part = moved[0] + moved[3] * leverage
+                part = direct * moved[0] + moved[3] * leverage
             if is_frozen:
                 by_variance[j, 0] = part
                 for a in range(n):
@@ -333,28 +195,25 @@ def _conditional(
                     sigma_mode[k, a] += 0.5 * moved[1] * first[j, a]
 
     apply_transposed(factor, n, by_curvature, q_white)
+    for a in range(n):
+        q_white[a] += average.by_mode[a]
     solve(exact_lower, n, q_white, q_white)
     apply(factor, n, q_white, q)
     for z in range(m):
-        total = by_curvature[z]
         for a in range(n):
-            total -= cross[a, z] * q[a]
-        by_direction[z] += total
+            by_curvature[z] -= cross[a, z] * q[a]
+        by_direction[z] = average.by_direction[z] + by_curvature[z]
     for k in range(3):
+        by_sigma[k] += average.by_sigma[k]
         for a in range(n):
             by_sigma[k] -= sigma_mode[k, a] * q[a]
-    _factor_terms(
-        factor,
-        lower,
-        weights,
-        slope_by_eta,
-        by_direction,
-        u,
-        q_white,
-        n,
-        scratch,
-        terms.by_factor[i],
-    )
+    by_factor, weights = terms.by_factor[i], cross if is_exact else gauss
+    for a in range(n):
+        for b in range(n):
+            by_factor[a, b] = average.by_factor[a, b]
+    add_outer(1.0, by_curvature, u, n, by_factor)
+    add_outer(-1.0, slope_by_eta, q_white, n, by_factor)
+    add_curvature_by_factor(weights, root, average.middle, lower, n, scratch, by_factor)
     for j in range(frozen.size):
         if states[begin + j] == IGNORED:
             continue
@@ -389,17 +248,30 @@ def _marginal(
     for i in range(low, high):
         most = max(most, steps.first[i + 1] - steps.first[i])
     work = make_work(most, n, m)
+    average = make_average(n, m)
     zero = np.zeros(n)
     nothing = np.zeros(0)
     no_slope = np.zeros((0, m))
     for i in range(low, high):
         terms.by_direction[i] = 0.0
         terms.by_sigma[i] = 0.0
+        terms.by_factor[i] = 0.0
         if method.kind == FO:
-            _first_order(predict, steps, psi, rows, population, i, work, terms)
+            first_order(predict, steps, psi, rows, population, i, work, terms)
         elif method.interaction:
             _conditional(
-                predict, steps, psi, rows, population, method, i, nothing, no_slope, work, terms
+                predict,
+                steps,
+                psi,
+                rows,
+                population,
+                method,
+                i,
+                nothing,
+                no_slope,
+                work,
+                average,
+                terms,
             )
         else:
             count = steps.first[i + 1] - steps.first[i]
@@ -407,7 +279,18 @@ def _marginal(
             frozen = work.f[:count].copy()
             frozen1 = work.f1[:count].copy()
             _conditional(
-                predict, steps, psi, rows, population, method, i, frozen, frozen1, work, terms
+                predict,
+                steps,
+                psi,
+                rows,
+                population,
+                method,
+                i,
+                frozen,
+                frozen1,
+                work,
+                average,
+                terms,
             )
 
 

@@ -132,7 +132,14 @@ def _add(weight: float, point: Point, averages: Averages, i: int, chain: int) ->
 
 @kernel
 def _propose(
-    kind: int, axis: int, chi2: float, proposal: Proposal, i: int, here: Point, xi: Vector, u: Vector
+    kind: int,
+    axis: int,
+    chi2: float,
+    proposal: Proposal,
+    i: int,
+    here: Point,
+    xi: Vector,
+    u: Vector,
 ) -> None:
     """Write the proposal of a move, given standard normal numbers."""
     centre, spread, scale = proposal.centre[i], proposal.spread[i], proposal.scale[i]

@@ -81,12 +81,13 @@ def predict_plain(
             f[j] = f0
             first[j, cl] = f1
             first[j, v] = -(f1 + f0)
-            if cl < n:
-                second[j, cl, cl] = f2
-                second[j, cl, v] = -(f2 + f1)
-            if v < n:
-                second[j, v, cl] = -(f2 + f1)
-                second[j, v, v] = f2 + 2.0 * f1 + f0
+            if order > 1:
+                if cl < n:
+                    second[j, cl, cl] = f2
+                    second[j, cl, v] = -(f2 + f1)
+                if v < n:
+                    second[j, v, cl] = -(f2 + f1)
+                    second[j, v, v] = f2 + 2.0 * f1 + f0
             if order > 2:
                 if cl < n:
                     third[j, cl, cl, cl] = f3

@@ -36,14 +36,20 @@ def forward(lower: Vector, n: int, b: Vector, x: Vector) -> None:
 
 
 @kernel
-def solve(lower: Vector, n: int, b: Vector, x: Vector) -> None:
-    """Solve lower lower' x = b; x may be b."""
-    forward(lower, n, b, x)
+def backward(lower: Vector, n: int, b: Vector, x: Vector) -> None:
+    """Solve lower' x = b; x may be b."""
     for i in range(n - 1, -1, -1):
-        total = x[i]
+        total = b[i]
         for k in range(i + 1, n):
             total -= lower[k, i] * x[k]
         x[i] = total / lower[i, i]
+
+
+@kernel
+def solve(lower: Vector, n: int, b: Vector, x: Vector) -> None:
+    """Solve lower lower' x = b; x may be b."""
+    forward(lower, n, b, x)
+    backward(lower, n, x, x)
 
 
 @kernel
@@ -86,13 +92,34 @@ def whiten(a: Vector, factor: Vector, n: int, scratch: Vector, out: Vector) -> N
 
 @kernel
 def unwhiten(factor: Vector, lower: Vector, n: int, scratch: Vector, out: Vector) -> None:
-    """Write factor (lower lower')^-1 factor', which is never worse than semidefinite."""
+    """Write factor (lower lower')^-1 factor', which is never worse than semidefinite.
+
+    `scratch` is written with factor lower'^-1.
+    """
     for i in range(n):
         forward(lower, n, factor[i], scratch[i])
         for j in range(i + 1):
             total = 0.0
             for k in range(n):
                 total += scratch[i, k] * scratch[j, k]
+            out[i, j] = total
+            out[j, i] = total
+
+
+@kernel
+def sandwich(a: Vector, middle: Vector, n: int, scratch: Vector, out: Vector) -> None:
+    """Write a middle a', for a symmetric `middle`."""
+    for i in range(n):
+        for j in range(n):
+            total = 0.0
+            for k in range(n):
+                total += a[i, k] * middle[k, j]
+            scratch[i, j] = total
+    for i in range(n):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(n):
+                total += scratch[i, k] * a[j, k]
             out[i, j] = total
             out[j, i] = total
 

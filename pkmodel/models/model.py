@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
+from pkmodel.models.prior import Priors
+
 DISTRIBUTIONS = ("lognormal", "normal", "logitnormal")
 
 
@@ -85,6 +87,8 @@ class Model:
     residual : Residual
     distribution : mapping of str to str
         ``"lognormal"`` (default), ``"normal"`` or ``"logitnormal"`` by parameter.
+    priors : Priors or None
+        For ``method = "nuts"`` only.
     """
 
     structure: str
@@ -93,6 +97,7 @@ class Model:
     omega: tuple[OmegaBlock, ...]
     residual: Residual
     distribution: Mapping[str, str] = field(default_factory=dict)
+    priors: Priors | None = None
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,8 @@ def _with_body(run: Run) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the subjects with age, body surface and weight in their units, and the covariates.
 
     A covariate that is one of them gets its unit; where none is, as with ages in months, the
-    column is added.
+    column is added. One of the same name that differs is a size that changes in time: what is added
+    is that of the exposure.
     """
     individuals = run.individuals.copy()
     covariates = _covariates(individuals)
@@ -105,7 +106,8 @@ def _with_body(run: Run) -> tuple[pd.DataFrame, tuple[str, ...]]:
             continue
         values = individuals["ID"].map(by_id[name]).to_numpy(float)
         same = [c for c in covariates if _is_same(individuals[c], values)]
-        titled = f"{same[0] if same else name} ({unit})"
+        later = " of the exposure" if name in covariates and not same and name != "AGE" else ""
+        titled = f"{same[0] if same else name}{later} ({unit})"
         if same:
             individuals = individuals.rename(columns={same[0]: titled})
             covariates[covariates.index(same[0])] = titled

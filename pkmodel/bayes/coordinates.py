@@ -1,0 +1,81 @@
+"""Which coordinates of the random effects a sampler walks in, and their shape at the anchor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.bayes.anchor import Anchor
+from pkmodel.kernels.hierarchy import Coordinates
+from pkmodel.kernels.mode import FOUND
+from pkmodel.problem import Problem
+
+Vector = NDArray[np.float64]
+
+INFORMED = 0.5
+"""An effect whose conditional variance is, on average over subjects, less than this share of its
+variance is centred: its data say more about it than the population does."""
+
+
+def shifts(problem: Problem, mu: Vector) -> Vector:
+    """Typical parameters that the centred effects are measured from; array (subjects, effects).
+
+    Of a subject whose covariates change in time those of its first row; effects between
+    occasions are measured from zero.
+    """
+    first = mu[problem.start[:-1]] if problem.varies else mu
+    out = np.zeros((problem.n_subjects, len(problem.effects)))
+    for a, effect in enumerate(problem.effects):
+        if effect.occasion == 0:
+            out[:, a] = first[:, problem.structure.parameters.index(effect.parameter)]
+    return out
+
+
+def informed_shares(problem: Problem, anchor: Anchor) -> Vector:
+    """Mean conditional variance of each effect over its variance."""
+    omega = problem.packing.unpack(anchor.x).omega
+    terms = anchor.evaluation.terms
+    found = terms.status == FOUND
+    conditional = np.einsum("iaa->ia", terms.covariance[found])
+    return np.asarray(np.mean(conditional, axis=0) / np.diag(omega))
+
+
+def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
+    """Choose centred or non-centred coordinates by the data, and shape them at the anchor."""
+    return make_coordinates(problem, anchor, informed_shares(problem, anchor) < INFORMED)
+
+
+def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]) -> Coordinates:
+    """Shape coordinates at the anchor: the modes, how they follow x, their conditional spread."""
+    terms = anchor.evaluation.terms
+    factor = problem.packing.unpack(anchor.x).factor
+    steps = anchor.step * np.eye(anchor.x.size)
+    above = [
+        _coordinates(problem, anchor.x + step, eta, centred)
+        for step, eta in zip(steps, anchor.eta_above, strict=True)
+    ]
+    below = [
+        _coordinates(problem, anchor.x - step, eta, centred)
+        for step, eta in zip(steps, anchor.eta_below, strict=True)
+    ]
+    slope = (np.array(above) - np.array(below)) / (2.0 * anchor.step)
+    inverse = np.linalg.inv(factor)
+    mixing = np.where(centred[:, None], np.eye(len(centred)), inverse)
+    covariance = np.where(
+        (terms.status == FOUND)[:, None, None], terms.covariance, factor @ factor.T
+    )
+    spread = np.linalg.cholesky(mixing @ covariance @ mixing.T)
+    return Coordinates(
+        centred=centred,
+        place=_coordinates(problem, anchor.x, terms.eta, centred),
+        slope=np.ascontiguousarray(slope.transpose(1, 2, 0)),
+        spread=spread,
+    )
+
+
+def _coordinates(problem: Problem, x: Vector, eta: Vector, centred: NDArray[np.bool_]) -> Vector:
+    """Coordinates at given effects."""
+    values = problem.packing.unpack(x)
+    u = np.linalg.solve(values.factor, eta.T).T
+    mu, _ = problem.typical(values.theta)
+    return np.where(centred, eta + shifts(problem, mu), u)

@@ -1,0 +1,138 @@
+"""Draws and what follows from them as groups of a DataTree, by ArviZ's names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.diagnostics.individuals import effect_label, individual_parameters
+from pkmodel.draws.exact import EXACT, subject_log_likelihoods
+from pkmodel.draws.pointwise import counted, log_likelihood, predictive_draws
+from pkmodel.draws.sample import CONDITIONAL, Sample
+from pkmodel.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray
+
+Vector = NDArray[np.float64]
+
+DRAW = ("chain", "draw")
+
+INDIVIDUAL = "with the covariates of the subject's first row, without effects between occasions"
+
+GIVEN_EFFECTS = "given the random effects, by the method's own model"
+
+MARGINAL = "random effects integrated out, by the method {method}"
+
+SIMULATED = (
+    "simulated observations with residual error, by no limit of quantification: of a censored row "
+    "the concentration itself"
+)
+
+
+def sample_groups(
+    problem: Problem, modes: Vector, sample: Sample, seed: int
+) -> dict[str, xarray.Dataset]:
+    """Lay out draws, their log likelihoods and predictive draws.
+
+    Parameters
+    ----------
+    problem : Problem
+    modes : array (subjects, effects)
+        Near those of the draws.
+    sample : Sample
+    seed : int
+        Of the residual errors of the predictive draws.
+
+    Returns
+    -------
+    dict of str to Dataset
+        ``/posterior``, ``/log_likelihood``, ``/posterior_predictive`` and, from a sampler,
+        ``/sample_stats``.
+    """
+    groups = {
+        "/posterior": _posterior(problem, sample),
+        "/log_likelihood": _log_likelihoods(problem, modes, sample),
+        "/posterior_predictive": _predictive(problem, sample, seed),
+    }
+    if sample.sample_stats:
+        groups["/sample_stats"] = _by_draw(sample).assign(
+            {name: (DRAW, values) for name, values in sample.sample_stats.items()}
+        )
+    return groups
+
+
+def observation_coordinates(problem: Problem) -> dict[str, tuple[str, NDArray[np.generic]]]:
+    """Return line, subject, time and CENS of every observation, as coordinates of ``obs``."""
+    data = problem.dataset
+    seen = data.is_observation
+    return {
+        "obs": ("obs", data.row[seen]),
+        "ID": ("obs", data.ids[data.subject[seen]].astype(str)),
+        "TIME": ("obs", data.time[seen]),
+        "CENS": ("obs", data.cens[seen]),
+    }
+
+
+def _by_draw(sample: Sample) -> xarray.Dataset:
+    """Return a data set of chains and draws, which says what the draws are."""
+    import xarray
+
+    chains, draws = sample.shape
+    return xarray.Dataset(
+        coords={"chain": np.arange(chains), "draw": np.arange(draws)},
+        attrs={"kind": sample.kind, "note": sample.note},
+    )
+
+
+def _posterior(problem: Problem, sample: Sample) -> xarray.Dataset:
+    """Lay out population parameters that vary, effects, and individual parameters."""
+    out = _by_draw(sample).assign_coords(
+        id=problem.dataset.ids.astype(str),
+        effect=[effect_label(e.parameter, e.occasion) for e in problem.effects],
+    )
+    names = problem.packing.names
+    free = [k for k, name in enumerate(names) if name not in sample.held]
+    if free:
+        natural = np.apply_along_axis(problem.packing.natural, 2, sample.x)
+        out = out.assign_coords(parameter=[names[k] for k in free])
+        out["population"] = ((*DRAW, "parameter"), natural[:, :, free])
+    out["eta"] = ((*DRAW, "id", "effect"), sample.eta)
+    for name, values in _individuals(problem, sample).items():
+        out[name] = ((*DRAW, "id"), values, {"note": INDIVIDUAL})
+    return out.assign_attrs(held=list(sample.held), redrawn=sample.redrawn)
+
+
+def _individuals(problem: Problem, sample: Sample) -> dict[str, Vector]:
+    """Structural parameters of each subject at each draw."""
+    out = {
+        name: np.empty((*sample.shape, problem.n_subjects)) for name in problem.structure.parameters
+    }
+    for at in np.ndindex(sample.shape):
+        for name, values in individual_parameters(problem, sample.x[at], sample.eta[at]).items():
+            out[name][at] = values
+    return out
+
+
+def _log_likelihoods(problem: Problem, modes: Vector, sample: Sample) -> xarray.Dataset:
+    """Lay out the log likelihood of observations, and of subjects where parameters vary."""
+    used = np.flatnonzero(counted(problem))
+    out = _by_draw(sample).assign_coords(observation_coordinates(problem)).isel(obs=used)
+    given = log_likelihood(problem, sample)
+    out["observation"] = ((*DRAW, "obs"), given, {"note": GIVEN_EFFECTS})
+    if sample.kind == CONDITIONAL:
+        return out
+    out = out.assign_coords(id=problem.dataset.ids.astype(str))
+    marginal = subject_log_likelihoods(problem, modes, sample)
+    out["subject"] = ((*DRAW, "id"), marginal, {"note": MARGINAL.format(method=EXACT)})
+    return out
+
+
+def _predictive(problem: Problem, sample: Sample, seed: int) -> xarray.Dataset:
+    """Lay out simulated observations."""
+    out = _by_draw(sample).assign_coords(observation_coordinates(problem))
+    rng = np.random.default_rng([seed, 1])
+    out["DV"] = ((*DRAW, "obs"), predictive_draws(problem, sample, rng))
+    return out.assign_attrs(simulated=SIMULATED)

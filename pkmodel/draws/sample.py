@@ -1,0 +1,69 @@
+"""Draws of population parameters and random effects, whatever law they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+CHAINS = 4
+"""Chains of draws that no sampler made, so that ArviZ can compare them."""
+
+DRAWS = 250
+"""Draws of each chain where no number is asked for."""
+
+POSTERIOR, ASYMPTOTIC, CONDITIONAL = "posterior", "asymptotic", "conditional"
+
+NOTES = {
+    POSTERIOR: "draws from the posterior",
+    ASYMPTOTIC: (
+        "no posterior: population parameters drawn from the asymptotic normal law of their "
+        "estimator on the packed scale, random effects from their conditional law given each draw"
+    ),
+    CONDITIONAL: (
+        "no posterior: random effects drawn from their conditional law given the estimates, at "
+        "which the population parameters are held"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draws that count equally.
+
+    Attributes
+    ----------
+    kind : str
+        ``"posterior"``, ``"asymptotic"`` or ``"conditional"``; `NOTES` says what each is.
+    x : array (chains, draws, size)
+        Packed population parameters.
+    eta : array (chains, draws, subjects, effects)
+        Random effects; NaN for a subject whose mode was not found.
+    held : tuple of str
+        Population parameters that were held at their estimates.
+    redrawn : int
+        Draws that were drawn again because the likelihood is not defined there.
+    sample_stats : mapping of str to array (chains, draws)
+        What a sampler tells of each draw; empty where there was none.
+    """
+
+    kind: str
+    x: Vector
+    eta: Vector
+    held: tuple[str, ...] = ()
+    redrawn: int = 0
+    sample_stats: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        """What the draws are."""
+        return NOTES[self.kind]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Chains and draws of each."""
+        return self.x.shape[0], self.x.shape[1]

@@ -1,0 +1,69 @@
+"""What the kernels of the marginal likelihood are told of the method, and what they write."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FO, CONDITIONAL, LAPLACE, NODES = 0, 1, 2, 3
+
+
+class Nodes(NamedTuple):
+    """Nodes of the integral over a subject's effects, in units of the curvature at the mode.
+
+    Attributes
+    ----------
+    z : array (sets, nodes, n)
+        Subject i has the set i modulo their number.
+    log_weight : array (sets, nodes)
+        With H = R R' the curvature at the mode u*, exp(-A / 2) is the determinant of H to the
+        power -1/2 times the sum of exp(log_weight - l(u* + R^-T z)).
+    """
+
+    z: NDArray[np.float64]
+    log_weight: NDArray[np.float64]
+
+
+class Method(NamedTuple):
+    """`kind` is FO, CONDITIONAL (FOCE, FOCE-I), LAPLACE or NODES."""
+
+    kind: int
+    interaction: bool
+    tolerance: float
+    nodes: Nodes
+
+
+class Terms(NamedTuple):
+    """What the kernel writes of each subject.
+
+    Attributes
+    ----------
+    objective : array (subjects,)
+    by_direction : array (subjects, m)
+        Derivative in the directions that are no effects, and in the shift of the effects.
+    by_sigma : array (subjects, 3)
+    by_factor : array (subjects, n, n)
+        Derivative in the lower triangle of L, Omega = L L': dOFV = sum(by_factor * dL).
+    eta : array (subjects, n)
+        Read as the start of the search, written as the mode.
+    covariance : array (subjects, n, n)
+        Inverse of the curvature in eta.
+    deviation : array (subjects, replicates)
+        How far the integral by each of so many equal parts of the nodes is from that by all,
+        relative to it.
+    share : array (subjects,)
+        Effective number of nodes, as a share of their number; 1 without nodes.
+    status : array (subjects,)
+    """
+
+    objective: NDArray[np.float64]
+    by_direction: NDArray[np.float64]
+    by_sigma: NDArray[np.float64]
+    by_factor: NDArray[np.float64]
+    eta: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    share: NDArray[np.float64]
+    status: NDArray[np.int8]

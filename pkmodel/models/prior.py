@@ -1,0 +1,73 @@
+"""Prior distributions of the population parameters, as a declaration.
+
+Plain frozen records, the same from Python and from ``[prior]`` of a definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FAMILIES = {
+    "normal": ("mean", "sd"),
+    "lognormal": ("median", "log sd"),
+    "student_t": ("df", "location", "scale"),
+    "half_normal": ("scale",),
+    "half_t": ("df", "scale"),
+    "flat": (),
+}
+"""Families of distributions, and their numbers in order."""
+
+SCALES = ("sd", "log sd", "df", "scale", "median")
+"""Numbers that must be positive."""
+
+THETA_FAMILIES = ("normal", "lognormal", "student_t", "flat")
+SD_FAMILIES = ("half_normal", "half_t", "lognormal", "flat")
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A distribution of one parameter on its own scale, within its bounds.
+
+    Attributes
+    ----------
+    family : str
+        A key of `FAMILIES`: ``"normal"`` (mean, sd), ``"lognormal"`` (median, sd of the
+        logarithm), ``"student_t"`` (degrees of freedom, location, scale), ``"half_normal"``
+        (scale), ``"half_t"`` (degrees of freedom, scale), ``"flat"``.
+    numbers : tuple of float
+    """
+
+    family: str
+    numbers: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        """Say the family and its numbers by name."""
+        names = FAMILIES[self.family]
+        told = ", ".join(f"{n} {v:g}" for n, v in zip(names, self.numbers, strict=True))
+        return f"{self.family.replace('_', '-')}({told})" if told else self.family
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Priors of a model; a parameter that none is given for has a weak default.
+
+    Attributes
+    ----------
+    theta : mapping of str to Prior
+        By name.
+    omega, occasion : mapping of str to Prior
+        Of the standard deviation of each effect, by its parameter, between subjects and between
+        occasions.
+    sigma : mapping of str to Prior
+        Of each residual coefficient.
+    lkj : float or None
+        Shape of the distribution of every correlation matrix of effects (Lewandowski, Kurowicka
+        and Joe 2009, 10.1016/j.jmva.2009.04.008): 1 is uniform, more is nearer to none.
+    """
+
+    theta: Mapping[str, Prior] = field(default_factory=dict)
+    omega: Mapping[str, Prior] = field(default_factory=dict)
+    occasion: Mapping[str, Prior] = field(default_factory=dict)
+    sigma: Mapping[str, Prior] = field(default_factory=dict)
+    lkj: float | None = None
