@@ -40,7 +40,7 @@ def model_part(title: str, problem: Problem) -> Part:
         "pkmodel": __version__,
         "title": title,
         "method": options.method,
-        "interaction": options.method in ("focei", "laplace") and options.interaction is not False,
+        "interaction": options.method not in ("fo", "foce") and options.interaction is not False,
         "structure": model.structure,
         "distribution": {
             p: model.distribution.get(p, "lognormal") for p in problem.structure.parameters
@@ -154,6 +154,28 @@ def covariance_part(covariance: Covariance | None) -> Part:
         "covariance": covariance.source if covariance else None,
         "flat_directions": list(covariance.flat) if covariance else [],
         "boundary": list(covariance.boundary) if covariance else [],
+    }
+
+
+def sampling_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how the draws of the estimation went; null for a method without."""
+    sampling = estimate.sampling
+    if sampling is None:
+        return {"sampling": None}
+    found = sampling.averaged
+    names = problem.packing.names
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = found.error / found.standard_error
+    acceptance = dict(zip(("independent", "together", "single"), sampling.acceptance, strict=True))
+    return {
+        "sampling": {
+            "chains": sampling.chains,
+            "iterations": sampling.iterations,
+            "acceptance": {kind: number(value) for kind, value in acceptance.items()},
+            "is_settled": found.is_settled,
+            "monte_carlo_error": {n: number(v) for n, v in zip(names, relative, strict=True)},
+            "r_hat": {n: number(v) for n, v in zip(names, found.r_hat, strict=True)},
+        }
     }
 
 

@@ -439,6 +439,19 @@ class Problem:
         assert population is not None
         method = Method(METHOD_KIND["fo"], True, LOOSE, quadrature_nodes(1, len(self.effects)))
         marginal(self.steps, psi, self.rows, population, method, 0, 0, terms)
+        if self.options.method == "saem":
+            self._load_sampler(psi, population)
+
+    def _load_sampler(self, psi: Psi, population: Population) -> None:
+        n, m = len(self.effects), psi.direction.shape[2]
+        none, some = np.zeros((0, n)), np.zeros((0, n, n))
+        words = np.zeros(2, dtype=np.uint64)
+        averages = Averages(some, some[..., None], some, some[..., None], some, some)
+        proposal, source = Proposal(none, some, none), Source(words, words, 0)
+        data = self.steps, psi, self.rows, population
+        walk(*data, proposal, source, Moves(1, 1, 1), 0, 0, some, averages)
+        row_information(*data, none, some, some)
+        slopes(*data, some, none, np.zeros((0, n, m)), some)
 
     def _terms(self, eta: Vector | None, directions: int) -> Terms:
         n, effects = self.n_subjects, len(self.effects)
@@ -654,7 +667,7 @@ class Problem:
         return self._packed(x, jacobian, by_direction, by_factor, averages.by_sigma)
 
     def row_information(self, x: Vector, eta: Vector) -> tuple[Vector, Vector]:
-        """Expected information of each subject's rows, at given effects.
+        """Compute the expected information of each subject's rows, at given effects.
 
         Returns
         -------

@@ -58,7 +58,7 @@ class Transport:
 
 
 def _points(n: int) -> Vector:
-    """Standard normal points in opposite pairs, the same for every subject: (points, n)."""
+    """Draw standard normal points (points, n) in opposite pairs, the same for every subject."""
     rng = np.random.default_rng(n)
     half = rng.normal(size=(POINTS * n * (n + 1) // 2, n))
     return np.concatenate([half, -half])
@@ -82,7 +82,7 @@ def make_transport(problem: Problem, x: Vector, chains: Chains) -> Transport:
     by_z = slope[:, :, :n] @ spread
     products = by_z[:, :, :, None] * z[:, None, :] - np.eye(n)
     controls = np.concatenate([by_z, products.reshape(*by_z.shape[:2], -1)], axis=2)
-    found = -_regress(controls, slope[:, :, n:], is_defined)
+    found = -_regress(controls, slope[:, :, n:], is_defined.astype(float))
     turn = found[:, n:].reshape(len(found), n, n, -1)
     return Transport(factor, centre, spread, found[:, :n], turn)
 
@@ -163,4 +163,4 @@ def information(problem: Problem, x: Vector, u: Vector, transport: Transport) ->
         ahead = score(x + step, u + STEP * velocity[..., p])
         behind = score(x - step, u - STEP * velocity[..., p])
         out[p] += np.sum(ahead - behind, axis=(0, 1)) / (2.0 * STEP * draws)
-    return 0.5 * (out + out.T)
+    return np.asarray(0.5 * (out + out.T))

@@ -131,9 +131,7 @@ def _block_factor(
     return np.asarray(upper.T * np.sign(np.diag(upper)))
 
 
-def _sigma_step(
-    problem: Problem, x: Vector, found: Moments, rows: Vector, least: float
-) -> Vector:
+def _sigma_step(problem: Problem, x: Vector, found: Moments, rows: Vector, least: float) -> Vector:
     """Step of the logarithms of the residual coefficients.
 
     Of several the variance of each goes by the square root of the ratio of what its rows have to
@@ -153,10 +151,12 @@ def _sigma_step(
     share = 1.0 - score / np.maximum(relative, 1e-300)
     step = power * np.log(np.clip(share, least, LARGEST_FACTOR))
     scoring = np.clip(-score / np.maximum(information, 1e-300), -LARGEST_STEP, LARGEST_STEP)
-    return np.where(np.array(names) == "exponent", scoring, step)
+    return np.asarray(np.where(np.array(names) == "exponent", scoring, step))
 
 
 def _solve(information: Vector, score: Vector) -> Vector:
     """Solve in the scale of the diagonal, as far as the matrix has an inverse."""
     scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    return np.asarray(scale * np.linalg.lstsq(information * np.outer(scale, scale), scale * score)[0])
+    return np.asarray(
+        scale * np.linalg.lstsq(information * np.outer(scale, scale), scale * score)[0]
+    )
