@@ -69,7 +69,7 @@ def average(run: Run) -> None:
 
 def _batch(run: Run) -> tuple[Transport, Vector, Vector]:
     """Draw at one point: the transport there, the information and the score."""
-    run.renew()
+    run.renew(from_chains=True)
     transport = make_transport(run.problem, run.x, run.chains)
     total = np.zeros_like(run.x)
     kept = []

@@ -79,9 +79,13 @@ class Run:
         """Whether no iteration is left, or the likelihood has become undefined."""
         return self.is_lost or len(self.records) >= self.problem.options.max_evaluations
 
-    def renew(self) -> None:
-        """Search the modes anew."""
-        self.chains = renew(self.problem, self.x, self.chains)
+    def renew(self, *, from_chains: bool = False) -> None:
+        """Search the modes anew: from the former ones, or from the means of the chains.
+
+        The latter lead to the mode where the chains are, should there be several.
+        """
+        near = np.mean(self.chains.eta, axis=1) if from_chains else self.chains.centre
+        self.chains = renew(self.problem, self.x, self.chains, near)
         self.rows = self.problem.row_information(self.x, self.chains.centre)
         laplace = self.chains.laplace
         norm = float(np.linalg.norm(laplace.gradient))
