@@ -20,7 +20,7 @@ from pkmodel.kernels.metropolis import Moves
 
 Vector = NDArray[np.float64]
 
-AVERAGING = Moves(independent=4, together=1, single=0)
+AVERAGING = Moves(independent=2, together=1, single=0)
 
 BATCH, BURN_IN = 20, 5
 """Iterations at one point for a Newton step, and those before that do not count."""

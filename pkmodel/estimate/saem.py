@@ -43,13 +43,13 @@ ANNEALING = 0.9
 SMALLEST_FACTOR = 0.25
 """The same afterwards."""
 
-WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 4, 10
+WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 3, 10
 """Exploration ends where the means of two windows of iterations are alike."""
 
 ALIKE = 1.0
 """Most difference of these means, in standard deviations within the windows."""
 
-SMOOTHING, POWER = 40, 0.7
+SMOOTHING, POWER = 30, 0.7
 
 
 def _explore(run: Run) -> None:

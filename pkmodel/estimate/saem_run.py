@@ -21,8 +21,8 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-EXPLORING = Moves(independent=1, together=1, single=1)
-"""Moves of an iteration with an M-step."""
+EXPLORING = Moves(1, together=1, single=0), Moves(1, together=0, single=1)
+"""Moves of an iteration with an M-step, in turn."""
 
 ADAPTATION = 0.6
 """Power of the iteration by which the scales of random walks follow what is accepted."""
@@ -114,6 +114,8 @@ class Run:
         """Do one iteration with an M-step, of which a share is gone."""
         if np.max(np.abs(self.x - self.chains.at)) > MOVED:
             self.renew()
-        averages = self.walk(EXPLORING, (len(self.records) + 1.0) ** -ADAPTATION)
+        averages = self.walk(
+            EXPLORING[len(self.records) % 2], (len(self.records) + 1.0) ** -ADAPTATION
+        )
         target = m_step(self.problem, self.x, averages, self.rows, least)
         self.move(self.x + gain * (target - self.x), phase)
