@@ -843,7 +843,8 @@ OUT_OF_SCOPE = {
     "acopcourse_run100 (final), run103": "their proportional coefficient is negative",
     "wang_addmod, wang_propF, wang_propMod": "residual of a saturable function of f",
     "nlme_* but fm1Pheno": "residual variance held at the last fit; of fm1Theo no correlations",
-    "monolix_*, saemix_*, *_saem": "estimates of SAEM; warfarin with lag time",
+    "monolix_warf*": "warfarin with lag time",
+    "monolix_theo, saemix_*, *_saem": "estimates of SAEM: test_saem_reference",
     "*_imp, *_exact": "importance sampling and exact marginal; the twin is held to the latter",
     "ddmore*": "two and more compartments, bioavailability",
 }
