@@ -158,6 +158,28 @@ def covariance_part(covariance: Covariance | None) -> Part:
     }
 
 
+def sampling_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how the draws of the estimation went; null for a method without."""
+    sampling = estimate.sampling
+    if sampling is None:
+        return {"sampling": None}
+    found = sampling.averaged
+    names = problem.packing.names
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = found.error / found.standard_error
+    acceptance = dict(zip(("independent", "together", "single"), sampling.acceptance, strict=True))
+    return {
+        "sampling": {
+            "chains": sampling.chains,
+            "iterations": sampling.iterations,
+            "acceptance": {kind: number(value) for kind, value in acceptance.items()},
+            "is_settled": found.is_settled,
+            "monte_carlo_error": {n: number(v) for n, v in zip(names, relative, strict=True)},
+            "r_hat": {n: number(v) for n, v in zip(names, found.r_hat, strict=True)},
+        }
+    }
+
+
 def search_part(problem: Problem, estimate: Estimate) -> Part:
     """Say how the search went: subjects without a mode, starts, evaluations, what is left."""
     failed = problem.failed(estimate.final.terms)

@@ -52,8 +52,9 @@ COMPILING = "compiling kernels: once per machine, up to a minute"
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
 
-SAMPLED_GAIN_LEFT = 0.05
-"""The same where estimates come from draws, and keep their Monte Carlo error."""
+NOTED_GAIN, SAMPLED_GAIN_LEFT = 0.05, 0.25
+"""Where estimates come from draws, and keep their Monte Carlo error: a gain from which it is said,
+and the most with which a fit counts as converged, half a standard error of a parameter."""
 
 
 def fit(
@@ -356,6 +357,11 @@ def _warnings(
             "the search's: some subjects have several modes"
         )
     out += _integration(problem, estimate)
+    if estimate.sampling is not None and NOTED_GAIN < estimate.decrease < np.inf:
+        out.append(
+            f"by the exact likelihood the objective could fall by {estimate.decrease:.2g}: the "
+            "draws and the integral differ, as where the effects of a subject have several modes"
+        )
     for name in at_boundary(problem, estimate.x):
         out.append(f"{name} is at a boundary: no standard error is given for it")
     out += _flip_flop(problem, estimate)

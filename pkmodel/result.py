@@ -32,6 +32,7 @@ from pkmodel.document import (
     model_part,
     number,
     parameters_part,
+    sampling_part,
     search_part,
     shrinkage_part,
     subjects_part,
@@ -230,15 +231,28 @@ class Fit:
     def trace(self) -> pd.DataFrame:
         """Every evaluation of the search, then that of the estimates, which the summary reports.
 
-        The first steps are those of FOCE-I for every method. The last row has the modes searched
-        from zero, after the last steps with the true Hessian.
+        The first steps are those of FOCE-I for every method; SAEM has no objective of its own, and
+        its rows are the Laplace one wherever modes were searched. The last row has the modes
+        searched from zero, after the last steps with the true Hessian.
         """
         columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
         start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
         final = self.estimate.final
         norm = float(np.linalg.norm(final.gradient))
-        last = (start, number + 1, self.method, final.objective, norm)
+        last = (start, number + 1, self.problem.likelihood, final.objective, norm)
         return pd.DataFrame([*self.estimate.trace, last], columns=columns)
+
+    @property
+    def iterations(self) -> pd.DataFrame | None:
+        """One row for each iteration of SAEM: start, phase and parameters; None without draws."""
+        sampling = self.estimate.sampling
+        if sampling is None:
+            return None
+        packing = self.problem.packing
+        where = [(r.start, r.iteration, str(r.phase)) for r in sampling.records]
+        values = [packing.natural(r.x) for r in sampling.records]
+        table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
+        return table.join(pd.DataFrame(values, columns=list(packing.names)))
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
@@ -408,6 +422,7 @@ class Fit:
             **search_part(self.problem, self.estimate),
             **integration_part(self.problem, self.estimate),
             **certificate_part(self._exact_comparison),
+            **sampling_part(self.problem, self.estimate),
             "seconds": dict(self.seconds),
         }
 
@@ -483,7 +498,7 @@ class Fit:
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
 
-        All or nothing.
+        With SAEM also iterations.csv. All or nothing.
 
         Parameters
         ----------
@@ -518,4 +533,6 @@ class Fit:
         self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
+        if self.iterations is not None:
+            self.iterations.to_csv(folder / "iterations.csv", index=False)
         self.to_datatree(draws=0).to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -175,6 +175,7 @@ def checks(document: Document) -> list[Check]:
     if document["status"] != "evaluated":
         found = [
             _minimum(document),
+            *_draws(document),
             *found,
             _starts(document),
             _boundary(document),
@@ -188,9 +189,31 @@ def _minimum(document: Document) -> Check:
     evaluations = document["evaluations"]
     gradient = number(document["gradient_norm"])
     finding = f"{evaluations} evaluations, gradient norm {gradient}"
+    if document.get("sampling"):
+        finding = f"norm of the exact gradient {gradient}"
     if document["decrease_left"] is not None:
         finding += f", {number(document['decrease_left'])} left to gain"
     return Check("minimum", "ok" if document["converged"] else "FAIL", finding)
+
+
+def _draws(document: Document) -> list[Check]:
+    """Judge the draws of SAEM."""
+    sampling = document.get("sampling")
+    if not sampling:
+        return []
+    errors = [v for v in sampling["monte_carlo_error"].values() if v is not None]
+    ratios = [v for v in sampling["r_hat"].values() if v is not None]
+    accepted = percent(sampling["acceptance"]["independent"])
+    finding = (
+        f"{count(sampling['chains'], 'chain')} of each subject, {sampling['iterations']} "
+        f"iterations, {accepted} of the independent proposals accepted"
+    )
+    if errors and ratios:
+        finding += (
+            f"; Monte Carlo errors up to {percent(max(errors), 1)} of the standard errors, R-hat "
+            f"up to {max(ratios):.3f}"
+        )
+    return [Check("draws", "ok" if sampling["is_settled"] else "FAIL", finding)]
 
 
 def _modes(document: Document) -> Check:
