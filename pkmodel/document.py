@@ -10,6 +10,7 @@ import numpy as np
 from pkmodel.bayes.default_priors import complete, has_correlations
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.posterior import Posterior
+from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.estimate.covariance import Covariance
@@ -130,6 +131,22 @@ def shrinkage_part(shrinkage: Mapping[str, Any]) -> Part:
         "shrinkage": {
             "eta": {name: number(v) for name, v in shrinkage["eta"].items()},
             "epsilon": number(shrinkage["epsilon"]),
+        }
+    }
+
+
+def etabar_part(bars: Mapping[str, EtaBar]) -> Part:
+    """Write the means of the random effects between subjects, and whether they are zero."""
+    return {
+        "etabar": {
+            name: {
+                "mean": number(bar.mean),
+                "se": number(bar.se),
+                "p": number(bar.p),
+                "n": bar.n,
+                "differs": bar.differs,
+            }
+            for name, bar in bars.items()
         }
     }
 
