@@ -331,7 +331,8 @@ class Problem:
     @property
     def draws(self) -> int:
         """Draws of each subject for importance sampling."""
-        return self.options.draws or DRAWS
+        asked = self.options.draws if self.options.method == "imp" else None
+        return asked or DRAWS
 
     @cached_property
     def own_scale(self) -> Vector:

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.datatree import fit_tree
 from pkmodel.definition.option_check import whole_number_fault
@@ -32,12 +34,13 @@ from pkmodel.document import (
     model_part,
     number,
     parameters_part,
+    posterior_part,
     sampling_part,
     search_part,
     shrinkage_part,
     subjects_part,
 )
-from pkmodel.draws.drawing import draw_about
+from pkmodel.draws.drawing import draw_about, posterior_sample
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
@@ -84,6 +87,8 @@ class Fit:
     status : Status
     warnings : tuple of str
     seconds : dict of str to float
+    posterior : Posterior or None
+        Draws, where the method was full Bayes; the estimates are then their means.
     """
 
     title: str
@@ -94,6 +99,7 @@ class Fit:
     status: Status
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(repr=False)
+    posterior: Posterior | None = field(default=None, repr=False)
 
     # -- what was fitted ------------------------------------------------------------------------
 
@@ -147,7 +153,7 @@ class Fit:
     @property
     def converged(self) -> bool:
         """Whether the estimates are an optimum."""
-        return self.status is Status.CONVERGED
+        return self.status.is_good
 
     @property
     def objective(self) -> float:
@@ -272,7 +278,15 @@ class Fit:
 
     @cached_property
     def _parameters(self) -> dict[str, dict[str, Parameter]]:
-        return parameters(self.problem, self.estimate.x, self.covariance)
+        fitted = parameters(self.problem, self.estimate.x, self.covariance)
+        if self.diagnosis is None:
+            return fitted
+        return posterior_parameters(self.problem, self.diagnosis, fitted)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """What draws from the posterior say of themselves; None without any."""
+        return None if self.posterior is None else diagnose(self.problem, self.posterior)
 
     def contrast(
         self,
@@ -423,6 +437,7 @@ class Fit:
             **integration_part(self.problem, self.estimate),
             **certificate_part(self._exact_comparison),
             **sampling_part(self.problem, self.estimate),
+            "posterior": posterior_part(self.problem, self.posterior, self.diagnosis),
             "seconds": dict(self.seconds),
         }
 
@@ -483,7 +498,9 @@ class Fit:
         if fault:
             raise FitError(f"to_datatree: draws and seed: {fault}")
         sample = None
-        if draws:
+        if draws and self.posterior is not None:
+            sample = posterior_sample(self.posterior, draws)
+        elif draws:
             sample = draw_about(self.problem, self.estimate, self.covariance, draws, seed)
         return fit_tree(
             self.problem,
