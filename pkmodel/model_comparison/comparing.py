@@ -69,7 +69,7 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
         table=_table(judgements, scores),
         tests=tests_table(tested_pairs(judgements, nested=nested)),
         subjects=_subjects(judgements, scores),
-        likelihoods={name: j.likelihood for name, j in judgements.items()},
+        likelihoods={name: str(j.likelihood) for name, j in judgements.items()},
         n_subjects=first.judge.n_subjects,
         n_observations=first.judge.n_counted,
         data=first.judge.dataset.source,
@@ -178,6 +178,12 @@ def _warnings(
 ) -> tuple[str, ...]:
     out = []
     for name, judgement in judgements.items():
+        exact = judgement.likelihood
+        if not exact.is_settled:
+            out.append(
+                f"{name}: the exact objective has not settled: {exact} moved it by "
+                f"{exact.unsettled:.2g}; some subject's effects have a law far from normal"
+            )
         if not judgement.is_maximum:
             status = judgement.fit.status
             out.append(f"{name}: {status}; no criteria, no test. {status.advice}")

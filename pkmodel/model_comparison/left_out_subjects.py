@@ -46,8 +46,8 @@ def leave_out_each(judgement: Judgement) -> LeftOut:
     Rad and Maleki (2020) J. R. Stat. Soc. B 82, 965-996, 10.1111/rssb.12374 (one Newton step in
     place of each fit).
     """
-    fit, judge = judgement.fit, judgement.judge
-    there, own, exact = judgement.evaluation, judgement.own, judgement.exact
+    fit, judge, there = judgement.fit, judgement.coarse, judgement.coarse_evaluation
+    own, exact = judgement.own, judgement.exact
     score = judgement.log_likelihood.copy()
     for k in range(judge.n_subjects):
         slope, curvature = own.without(k)
