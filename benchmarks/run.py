@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -19,28 +19,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import numba
+import arviz as az
 import numpy as np
 import pandas as pd
+import stamp
 from problems import TIMES, infusion_data, infusion_model
 
 import pkmodel as pk
+from pkmodel.bayes.default_priors import complete
+from pkmodel.dataset import Dataset
+from pkmodel.definition.option_check import METHODS
+from pkmodel.models.model import Options
 from pkmodel.problem import LOOSE, Problem
 
 HERE = Path(__file__).parent
 COLUMNS = [
-    "date",
-    "commit",
-    "machine",
-    "python",
-    "numpy",
-    "numba",
+    *stamp.COLUMNS,
     "program",
     "problem",
     "subjects",
@@ -55,25 +55,11 @@ COLUMNS = [
     "above_best",
     "status",
     "peak_mib",
+    "monte_carlo_error",
+    "cpu_seconds",
+    "ess",
+    "ess_per_cpu_second",
 ]
-
-
-def commit() -> str:
-    """Return the commit, with a mark where the tree has changes."""
-    call = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def machine() -> str:
-    """Name the processor."""
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
-        if line.startswith("model name")
-    ]
-    return f"{names[0] if names else platform.machine()} x {os.cpu_count()}"
 
 
 def measure(task: Callable[[], object], runs: int) -> tuple[float, float]:
@@ -90,14 +76,7 @@ class Rows:
     """Rows of one run, printed as they come."""
 
     def __init__(self) -> None:
-        self.common = {
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "commit": commit(),
-            "machine": machine(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "numba": numba.__version__,
-        }
+        self.common = stamp.stamp()
         self.rows: list[dict[str, object]] = []
 
     def add(self, **row: object) -> None:
@@ -161,6 +140,173 @@ def core(rows: Rows) -> None:
             runs=15,
             evaluations=fit.estimate.evaluations,
         )
+
+
+CHAINS, DRAWS = 4, 1000
+EXACT = Options(method="agq", order=15)
+"""The likelihood by which the estimates of every method are judged."""
+
+
+def with_options(model: pk.Model, options: Options) -> pk.Definition:
+    """Return a model with all its options, as a definition."""
+    return pk.Definition("", None, model, options, None, None)
+
+
+def objectives(rows: Rows) -> None:
+    """One evaluation of the objective by quadrature and by importance sampling."""
+    data = pk.read_dataset(infusion_data(120))
+    model = infusion_model()
+    fit = pk.fit(model, data, covariance=False)
+    x, modes = fit.estimate.x, fit.estimate.final.terms.eta
+    best = Problem(model, data, EXACT).evaluate(x).objective
+    for what, options in (
+        ("objective, order 7", Options(method="agq", order=7)),
+        ("objective, 1,000 draws a subject", Options(method="imp", draws=1000)),
+    ):
+        problem = Problem(model, data, options)
+        found = problem.evaluate(x, modes)
+        cold, warm = measure(lambda p=problem: p.evaluate(x, modes), 15)
+        rows.add(
+            problem="infusion 120 x 18",
+            subjects=120,
+            observations=120 * TIMES.size,
+            what=f"{options.method}: {what}",
+            cold_seconds=rounded(cold),
+            warm_seconds=rounded(warm),
+            runs=15,
+            evaluations=1,
+            objective=round(found.objective, 4),
+            above_best=round(found.objective - best, 4),
+            monte_carlo_error=found.error,
+            status="evaluated",
+        )
+
+
+def methods(rows: Rows) -> None:
+    """Fit the same data by every method; all are judged by the exact objective."""
+    data = pk.read_dataset(infusion_data(120))
+    model = infusion_model()
+    exact = Problem(model, data, EXACT)
+    best = pk.fit(with_options(model, EXACT), data, covariance=False).objective
+    for method in METHODS:
+        if method == "nuts":
+            continue
+        fit = pk.fit(model, data, method=method, covariance=False)
+        runs = 15 if fit.seconds["optimise"] < 0.2 else 5
+        cold, warm = measure(lambda m=method: pk.fit(model, data, method=m, covariance=False), runs)
+        objective = exact.evaluate(fit.estimate.x).objective
+        rows.add(
+            problem="infusion 120 x 18",
+            subjects=120,
+            observations=120 * TIMES.size,
+            what=f"{method}: fit, no standard errors; exact objective",
+            cold_seconds=rounded(cold),
+            warm_seconds=rounded(warm),
+            runs=runs,
+            evaluations=fit.estimate.evaluations,
+            objective=round(objective, 4),
+            above_best=round(objective - best, 4),
+            status=str(fit.status),
+        )
+
+
+def bayes(rows: Rows, interpreter: Path | None) -> None:
+    """Sample the same data by both targets of nuts, and by PyMC: effective draws per CPU second.
+
+    Priors are the defaults, written out for PyMC. CPU seconds are of all threads, tuning and the
+    search for a start included; PyMC is given its start, and compilation counts for neither.
+    """
+    table = infusion_data(120)
+    data = pk.read_dataset(table)
+    model = infusion_model()
+    common = {
+        "problem": "infusion 120 x 18",
+        "subjects": 120,
+        "observations": 120 * TIMES.size,
+        "runs": 1,
+    }
+    for target in ("joint", "marginal"):
+        options = Options(method="nuts", target=target, chains=CHAINS, draws=DRAWS)
+        definition = with_options(model, options)
+        pk.fit(with_options(model, replace(options, chains=1, draws=20, tune=20)), data)
+        cpu, wall = time.process_time(), time.perf_counter()
+        fit = pk.fit(definition, data)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        ess, whose = smallest_ess(fit)
+        rows.add(
+            **common,
+            what=f"nuts, {target}: {CHAINS} chains of {DRAWS} draws; ESS of {whose}",
+            warm_seconds=rounded(wall),
+            cpu_seconds=rounded(cpu),
+            ess=round(ess),
+            ess_per_cpu_second=rounded(ess / cpu),
+            status=str(fit.status),
+        )
+    if interpreter is None:
+        print("bayes: name an interpreter that has PyMC and nutpie by --pymc PYTHON")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/data.csv", f"{folder}/settings.json"]
+        table.to_csv(files[0], index=False)
+        Path(files[1]).write_text(json.dumps(pymc_settings(model, data)))
+        call = [str(interpreter), str(HERE / "peers" / "pymc_infusion.py"), *files]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"bayes: PyMC did not run: {done.stderr.strip()[-300:]}")
+        return
+    for line in done.stdout.strip().splitlines():
+        found = json.loads(line)
+        settled = found["rhat"] < 1.01 and not found["divergences"]
+        rows.add(
+            **common,
+            program=f"PyMC {found['pymc']}, nutpie {found['nutpie']}",
+            what=f"{found['form']}: {CHAINS} chains of {DRAWS} draws; ESS of {found['ess_of']}",
+            warm_seconds=rounded(found["wall_seconds"]),
+            cpu_seconds=rounded(found["cpu_seconds"]),
+            ess=round(found["ess"]),
+            ess_per_cpu_second=rounded(found["ess"] / found["cpu_seconds"]),
+            status="converged"
+            if settled
+            else f"R-hat {found['rhat']:.3f}, {found['divergences']} divergences",
+            peak_mib="",
+        )
+
+
+def pymc_settings(model: pk.Model, data: Dataset) -> dict[str, object]:
+    """Write out the default priors of the model, and where the chains start: at the modes."""
+    fit = pk.fit(model, data, covariance=False)
+    values = fit.problem.packing.unpack(fit.estimate.x)
+    standard = np.linalg.solve(values.factor, fit.estimate.final.terms.eta.T).T
+    priors = complete(model)
+    theta = [priors.theta[t.name].numbers for t in model.theta]
+    return {
+        "priors": {
+            "theta_location": [float(np.log(median)) for median, _ in theta],
+            "theta_scale": [deviation for _, deviation in theta],
+            "omega_scale": [priors.omega[p].numbers[0] for p in ("CL", "V")],
+            "lkj": priors.lkj,
+            "sigma_scale": priors.sigma["proportional"].numbers[0],
+        },
+        "start": {
+            "theta": values.theta.tolist(),
+            "omega": values.omega.tolist(),
+            "u": standard.tolist(),
+            "sigma": float(values.sigma[1]),
+        },
+        "chains": CHAINS,
+        "draws": DRAWS,
+        "tune": None,
+        "seed": 1,
+    }
+
+
+def smallest_ess(fit: pk.Fit) -> tuple[float, str]:
+    """Return the smallest bulk ESS over the population parameters, and whose it is."""
+    packing = fit.problem.packing
+    natural = np.apply_along_axis(packing.natural, 2, fit.posterior.x)
+    ess = [float(az.ess(natural[:, :, k], method="bulk")) for k in range(packing.size)]
+    least = int(np.argmin(ess))
+    return ess[least], packing.names[least]
 
 
 def phenobarbital(rows: Rows) -> None:
@@ -247,8 +393,40 @@ def scale(rows: Rows) -> None:
         del data, problem
 
 
-def peers(rows: Rows, source: Path | None) -> None:
-    """Fit the ACOP infusion data, single dose, here and by R's nlme and TMB where installed."""
+def fit_by_pynlme(
+    rows: Rows,
+    common: dict[str, object],
+    interpreter: Path,
+    source: Path,
+    exact: Problem,
+    best: float,
+) -> None:
+    """Fit by SAEM of pynlme, in the interpreter that has it; judged by the exact objective."""
+    call = [str(interpreter), str(HERE / "peers" / "pynlme_infusion.py"), str(source)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"peers: pynlme did not run: {done.stderr.strip()[-300:]}")
+        return
+    found = json.loads(done.stdout)
+    estimates = found["estimates"]
+    x = np.r_[estimates["theta"], 0.5 * np.log(estimates["omega"]), np.log(estimates["sigma"])]
+    reached = exact.evaluate(x).objective
+    rows.add(
+        **common,
+        program=f"pynlme {found['version']}",
+        what="saem: fit; exact objective",
+        warm_seconds=rounded(found["seconds"]),
+        runs=5,
+        evaluations=found["iterations"],
+        objective=round(reached, 4),
+        above_best=round(reached - best, 4),
+        status="ended",
+        peak_mib="",
+    )
+
+
+def peers(rows: Rows, source: Path | None, pynlme: Path | None) -> None:
+    """Fit the ACOP infusion data, single dose, here, by pynlme, and by R's nlme and TMB."""
     if source is None:
         print("peers: name the data by --acop FILE (infusion_1cpt.csv of the ACOP 2016 set)")
         return
@@ -283,6 +461,26 @@ def peers(rows: Rows, source: Path | None) -> None:
         above_best=0.0,
         status=str(best.status),
     )
+    saem = pk.fit(model, data, method="saem", covariance=False)
+    cold, warm = measure(lambda: pk.fit(model, data, method="saem", covariance=False), 5)
+    exact = Problem(model, data, EXACT)
+    best_exact = pk.fit(with_options(model, EXACT), data, covariance=False).objective
+    reached = exact.evaluate(saem.estimate.x).objective
+    rows.add(
+        **common,
+        what="saem: fit, no standard errors; exact objective",
+        cold_seconds=rounded(cold),
+        warm_seconds=rounded(warm),
+        runs=5,
+        evaluations=saem.estimate.evaluations,
+        objective=round(reached, 4),
+        above_best=round(reached - best_exact, 4),
+        status=str(saem.status),
+    )
+    if pynlme is None:
+        print("peers: name an interpreter that has pynlme by --pynlme PYTHON")
+    else:
+        fit_by_pynlme(rows, common, pynlme, source, exact, best_exact)
     if shutil.which("Rscript") is None:
         print("peers: no Rscript here, so nlme and TMB are left out")
         return
@@ -311,13 +509,18 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", action="store_true", help="10^2 ... 10^6 subjects, two threads")
+    parser.add_argument("--pymc", type=Path, help="interpreter that has PyMC and nutpie")
+    parser.add_argument("--pynlme", type=Path, help="interpreter that has pynlme")
     parser.add_argument("--acop", type=Path, help="infusion_1cpt.csv, for the peers")
     arguments = parser.parse_args()
     rows = Rows()
     imports(rows)
     core(rows)
+    objectives(rows)
+    methods(rows)
+    bayes(rows, arguments.pymc)
     phenobarbital(rows)
-    peers(rows, arguments.acop)
+    peers(rows, arguments.acop, arguments.pynlme)
     if arguments.scale:
         scale(rows)
     rows.save()
