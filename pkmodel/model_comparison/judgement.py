@@ -18,6 +18,9 @@ from pkmodel.status import Status
 
 Vector = NDArray[np.float64]
 
+EXACT = ("agq", "imp")
+"""Methods whose objective is exact, but for what nodes and draws leave."""
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -34,6 +37,11 @@ class Judgement:
     likelihood: Exact
 
     @property
+    def x(self) -> Vector:
+        """The estimates, packed."""
+        return self.fit.estimate.x
+
+    @property
     def judge(self) -> Problem:
         """The fit's problem under the exact method."""
         return self.likelihood.problem
@@ -43,15 +51,23 @@ class Judgement:
         """By the exact method."""
         return self.likelihood.evaluation
 
+    @property
+    def search(self) -> tuple[Problem, Evaluation]:
+        """The likelihood that the estimates maximise, at them; an exact one by few nodes."""
+        if self.fit.problem.likelihood in EXACT:
+            return self.coarse, self.coarse_evaluation
+        return self.fit.problem, self.fit.estimate.final
+
     @cached_property
     def own(self) -> Slopes:
         """Derivatives by the fit's own method at its estimates."""
-        return slopes_at(self.fit.problem, self.fit.estimate.x, self.fit.estimate.final)
+        problem, there = self.search
+        return self.exact if problem is self.coarse else slopes_at(problem, self.x, there)
 
     @cached_property
     def exact(self) -> Slopes:
         """Derivatives of the exact likelihood at the fit's estimates, by few nodes."""
-        return slopes_at(self.coarse, self.fit.estimate.x, self.coarse_evaluation)
+        return slopes_at(self.coarse, self.x, self.coarse_evaluation)
 
     @cached_property
     def coarse(self) -> Problem:
@@ -62,7 +78,7 @@ class Judgement:
     @cached_property
     def coarse_evaluation(self) -> Evaluation:
         """By few nodes at the estimates."""
-        return self.coarse.evaluate(self.fit.estimate.x, self.evaluation.terms.eta)
+        return self.coarse.evaluate(self.x, self.evaluation.terms.eta)
 
     @property
     def by_subject(self) -> Vector:

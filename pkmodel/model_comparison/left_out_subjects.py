@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.model_comparison.judgement import Judgement
 from pkmodel.model_comparison.score import LeftOut
 from pkmodel.model_comparison.slopes import newton_step
-from pkmodel.problem import LOOSE, Problem
+from pkmodel.problem import LOOSE
 
 Vector = NDArray[np.float64]
 
@@ -46,7 +45,7 @@ def leave_out_each(judgement: Judgement) -> LeftOut:
     Rad and Maleki (2020) J. R. Stat. Soc. B 82, 965-996, 10.1111/rssb.12374 (one Newton step in
     place of each fit).
     """
-    fit, judge, there = judgement.fit, judgement.coarse, judgement.coarse_evaluation
+    judge, there = judgement.coarse, judgement.coarse_evaluation
     own, exact = judgement.own, judgement.exact
     score = judgement.log_likelihood.copy()
     for k in range(judge.n_subjects):
@@ -54,7 +53,7 @@ def leave_out_each(judgement: Judgement) -> LeftOut:
         step = newton_step(slope, curvature)
         change = exact.first[k] @ step + 0.5 * step @ exact.second[k] @ step
         if abs(change) > INFLUENTIAL:
-            x = _estimates_without(fit.problem, fit.estimate, own.inside, k, curvature, slope)
+            x = _estimates_without(judgement, k, slope, curvature)
             moved = judge.evaluate(x, there.terms.eta, tolerance=LOOSE)
             change = -0.5 * (moved.terms.objective[k] - there.terms.objective[k])
         score[k] += change
@@ -62,16 +61,13 @@ def leave_out_each(judgement: Judgement) -> LeftOut:
 
 
 def _estimates_without(
-    problem: Problem,
-    estimate: Estimate,
-    inside: list[int],
-    subject: int,
-    curvature: Vector,
-    slope: Vector,
+    judgement: Judgement, subject: int, slope: Vector, curvature: Vector
 ) -> Vector:
     """Search the estimates of all subjects but one, from those of all."""
-    here, modes = estimate.x, estimate.final.terms.eta
-    lowest = estimate.final.objective - estimate.final.terms.objective[subject]
+    problem, there = judgement.search
+    inside = judgement.own.inside
+    here, modes = judgement.x, there.terms.eta
+    lowest = there.objective - there.terms.objective[subject]
     step = newton_step(slope, curvature)
     for _ in range(MOST_STEPS):
         for _ in range(MOST_HALVINGS):
