@@ -14,7 +14,7 @@ from pkmodel.model_comparison.left_out_subjects import leave_out_each
 from pkmodel.model_comparison.record import ModelComparison, tests_table
 from pkmodel.model_comparison.same_data import check_same_data
 from pkmodel.model_comparison.score import LeftOut, spread_of_sum
-from pkmodel.model_comparison.testing import tested_pairs
+from pkmodel.model_comparison.testing import likelihood_ratios
 from pkmodel.result import Fit
 
 
@@ -67,7 +67,7 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
     first = next(iter(judgements.values()))
     return ModelComparison(
         table=_table(judgements, scores),
-        tests=tests_table(tested_pairs(judgements, nested=nested)),
+        tests=tests_table(likelihood_ratios(judgements, nested=nested)),
         subjects=_subjects(judgements, scores),
         likelihoods={name: str(j.likelihood) for name, j in judgements.items()},
         n_subjects=first.judge.n_subjects,
