@@ -61,7 +61,7 @@ def fit_tree(
         "/observed_data": _observations(problem, predictions, ("DV",)),
     }
     if sample is not None:
-        groups |= sample_groups(problem, estimate.final.terms.eta, sample, seed)
+        groups |= sample_groups(problem, estimate.x, estimate.final.terms.eta, sample, seed)
     tree = xarray.DataTree.from_dict(groups)
     tree.attrs["fit"] = json.dumps(document)
     return tree

@@ -467,9 +467,9 @@ class Fit:
             - ``posterior``: ``population`` by ``parameter``, ``eta`` by ``id`` and ``effect``, and
               each structural parameter by ``id``;
             - ``log_likelihood``: ``observation`` by ``obs`` (line in the file), given the random
-              effects, and ``subject`` by ``id``, the effects integrated out, by the exact
-              likelihood (not where the population parameters are held). They answer different
-              questions: ``az.loo(tree, var_name="subject")`` leaves out a subject;
+              effects, and ``subject`` by ``id``, the effects integrated out (not where the
+              population parameters are held). They answer different questions:
+              ``az.loo(tree, var_name="subject")`` leaves out a subject;
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
               censored row the concentration itself.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.individuals import effect_label, individual_parameters
-from pkmodel.draws.exact import EXACT, subject_log_likelihoods
+from pkmodel.draws.exact import subject_log_likelihoods
 from pkmodel.draws.pointwise import counted, log_likelihood, predictive_draws
 from pkmodel.draws.sample import CONDITIONAL, Sample
 from pkmodel.problem import Problem
@@ -24,7 +24,10 @@ INDIVIDUAL = "with the covariates of the subject's first row, without effects be
 
 GIVEN_EFFECTS = "given the random effects, by the method's own model"
 
-MARGINAL = "random effects integrated out, by the method {method}"
+MARGINAL = (
+    "random effects integrated out: by Laplace's method at each draw, corrected to the exact "
+    "likelihood to first order about the estimates"
+)
 
 SIMULATED = (
     "simulated observations with residual error, by no limit of quantification: of a censored row "
@@ -33,15 +36,17 @@ SIMULATED = (
 
 
 def sample_groups(
-    problem: Problem, modes: Vector, sample: Sample, seed: int
+    problem: Problem, x: Vector, modes: Vector, sample: Sample, seed: int
 ) -> dict[str, xarray.Dataset]:
     """Lay out draws, their log likelihoods and predictive draws.
 
     Parameters
     ----------
     problem : Problem
+    x : array (size,)
+        Packed parameters amid the draws.
     modes : array (subjects, effects)
-        Near those of the draws.
+        Those at `x`.
     sample : Sample
     seed : int
         Of the residual errors of the predictive draws.
@@ -54,7 +59,7 @@ def sample_groups(
     """
     groups = {
         "/posterior": _posterior(problem, sample),
-        "/log_likelihood": _log_likelihoods(problem, modes, sample),
+        "/log_likelihood": _log_likelihoods(problem, x, modes, sample),
         "/posterior_predictive": _predictive(problem, sample, seed),
     }
     if sample.sample_stats:
@@ -116,7 +121,7 @@ def _individuals(problem: Problem, sample: Sample) -> dict[str, Vector]:
     return out
 
 
-def _log_likelihoods(problem: Problem, modes: Vector, sample: Sample) -> xarray.Dataset:
+def _log_likelihoods(problem: Problem, x: Vector, modes: Vector, sample: Sample) -> xarray.Dataset:
     """Lay out the log likelihood of observations, and of subjects where parameters vary."""
     used = np.flatnonzero(counted(problem))
     out = _by_draw(sample).assign_coords(observation_coordinates(problem)).isel(obs=used)
@@ -125,8 +130,8 @@ def _log_likelihoods(problem: Problem, modes: Vector, sample: Sample) -> xarray.
     if sample.kind == CONDITIONAL:
         return out
     out = out.assign_coords(id=problem.dataset.ids.astype(str))
-    marginal = subject_log_likelihoods(problem, modes, sample)
-    out["subject"] = ((*DRAW, "id"), marginal, {"note": MARGINAL.format(method=EXACT)})
+    marginal = subject_log_likelihoods(problem, x, modes, sample)
+    out["subject"] = ((*DRAW, "id"), marginal, {"note": MARGINAL})
     return out
 
 

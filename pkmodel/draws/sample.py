@@ -13,7 +13,7 @@ Vector = NDArray[np.float64]
 CHAINS = 4
 """Chains of draws that no sampler made, so that ArviZ can compare them."""
 
-DRAWS = 250
+DRAWS = 100
 """Draws of each chain where no number is asked for."""
 
 POSTERIOR, ASYMPTOTIC, CONDITIONAL = "posterior", "asymptotic", "conditional"

@@ -14,7 +14,7 @@ from pkmodel.model_comparison.left_out_subjects import leave_out_each
 from pkmodel.model_comparison.record import ModelComparison, tests_table
 from pkmodel.model_comparison.same_data import check_same_data
 from pkmodel.model_comparison.score import LeftOut, spread_of_sum
-from pkmodel.model_comparison.testing import tested_pairs
+from pkmodel.model_comparison.testing import likelihood_ratios
 from pkmodel.result import Fit
 
 
@@ -67,9 +67,9 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
     first = next(iter(judgements.values()))
     return ModelComparison(
         table=_table(judgements, scores),
-        tests=tests_table(tested_pairs(judgements, nested=nested)),
+        tests=tests_table(likelihood_ratios(judgements, nested=nested)),
         subjects=_subjects(judgements, scores),
-        likelihoods={name: j.likelihood for name, j in judgements.items()},
+        likelihoods={name: str(j.likelihood) for name, j in judgements.items()},
         n_subjects=first.judge.n_subjects,
         n_observations=first.judge.n_counted,
         data=first.judge.dataset.source,
@@ -178,6 +178,12 @@ def _warnings(
 ) -> tuple[str, ...]:
     out = []
     for name, judgement in judgements.items():
+        exact = judgement.likelihood
+        if not exact.is_settled:
+            out.append(
+                f"{name}: the exact objective has not settled: {exact} moved it by "
+                f"{exact.unsettled:.2g}; some subject's effects have a law far from normal"
+            )
         if not judgement.is_maximum:
             status = judgement.fit.status
             out.append(f"{name}: {status}; no criteria, no test. {status.advice}")

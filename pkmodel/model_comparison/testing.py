@@ -51,7 +51,7 @@ class LikelihoodRatio:
     note: str
 
 
-def tested_pairs(
+def likelihood_ratios(
     judgements: Mapping[str, Judgement], *, nested: bool
 ) -> tuple[LikelihoodRatio, ...]:
     """Test every pair of fits.
