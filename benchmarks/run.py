@@ -409,7 +409,8 @@ def fit_by_pynlme(
         return
     found = json.loads(done.stdout)
     estimates = found["estimates"]
-    x = np.r_[estimates["theta"], 0.5 * np.log(estimates["omega"]), np.log(estimates["sigma"])]
+    factors = [np.array([[v**0.5]]) for v in estimates["omega"]]
+    x = exact.packing.pack(estimates["theta"], factors, [estimates["sigma"]])
     reached = exact.evaluate(x).objective
     rows.add(
         **common,
