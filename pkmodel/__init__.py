@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pkmodel.errors import DataError, FitError, ModelError, PkmodelError
     from pkmodel.exposure.plateau_rule import PlateauRule
     from pkmodel.fitting import evaluate, fit
+    from pkmodel.model_comparison import ModelComparison, compare
     from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
     from pkmodel.published import published_figures, published_model
     from pkmodel.result import Fit
@@ -34,6 +35,7 @@ __all__ = [
     "Fit",
     "FitError",
     "Model",
+    "ModelComparison",
     "ModelError",
     "OmegaBlock",
     "Options",
@@ -44,6 +46,7 @@ __all__ = [
     "Theta",
     "__version__",
     "body_surface_area",
+    "compare",
     "compare_summaries",
     "evaluate",
     "fit",
@@ -66,6 +69,7 @@ _MODULES = {
     "Fit": "result",
     "FitError": "errors",
     "Model": "models.model",
+    "ModelComparison": "model_comparison",
     "ModelError": "errors",
     "OmegaBlock": "models.model",
     "Options": "models.model",
@@ -75,6 +79,7 @@ _MODULES = {
     "Sigma": "models.model",
     "Theta": "models.model",
     "body_surface_area": "covariates.body_surface",
+    "compare": "model_comparison",
     "compare_summaries": "contrast.summaries",
     "evaluate": "fitting",
     "fit": "fitting",

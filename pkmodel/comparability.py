@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pkmodel.contrast.basis import (
+    Basis,
+    margin_basis,
+    plateau_basis,
+    reference_basis,
+    steady_state_basis,
+)
 from pkmodel.contrast.comparison import given_comparison
 from pkmodel.contrast.group_shrinkage import group_shrinkage
 from pkmodel.contrast.in_model import in_model_contrasts
@@ -21,12 +28,12 @@ from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.metric import METRICS
 from pkmodel.exposure.noncompartmental import noncompartmental_table, sample_table
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
-from pkmodel.exposure.remark import EARLY
 from pkmodel.exposure.summary import group_summary
 from pkmodel.grouping import Groups
 from pkmodel.problem import Problem
 from pkmodel.published import published_beside
 from pkmodel.subjects import Subjects
+from pkmodel.suggestion import quoted, suggest
 
 _UNTABULATED = frozenset(
     {
@@ -66,8 +73,8 @@ class Comparability:
         A row per subject and metric: by the model, non-compartmental, and the difference.
     rule : str
         How plateau samples were chosen.
-    assumed : tuple of str
-        What was not declared, and was taken as usual.
+    rests_on : tuple of Basis
+        What was declared, and whether steady state was met.
     published : DataFrame
         Rows of published summaries of groups of these names; may be empty.
     units : dict of str to str
@@ -87,7 +94,7 @@ class Comparability:
     samples: pd.DataFrame
     both: pd.DataFrame
     rule: str
-    assumed: tuple[str, ...]
+    rests_on: tuple[Basis, ...]
     published: pd.DataFrame
     units: Mapping[str, str]
     bsa_source: str
@@ -108,6 +115,23 @@ class Comparability:
             for c in self.contrasts
         ]
         return pd.DataFrame(rows, columns=[*names, "warnings"])
+
+    def checks(self) -> pd.DataFrame:
+        """Tabulate what the verdicts rest on, a row each.
+
+        Returns
+        -------
+        DataFrame
+            check, mark (``"ok"``, ``"look"``, or ``"-"`` for nothing to check), finding.
+        """
+        rows = [(basis.name, basis.mark, basis.finding) for basis in self.rests_on]
+        return pd.DataFrame(rows, columns=["check", "mark", "finding"])
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What was not declared, and was taken as usual."""
+        declared = (b for b in self.rests_on if b.name in ("reference", "margin"))
+        return tuple(text for basis in declared for text in basis.warning)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the comparison was asked, for programs and the report."""
@@ -153,6 +177,7 @@ def compare_groups(
     level: float = LEVEL,
     multiplicity: str = "none",
     rule: PlateauRule = DEFAULT_RULE,
+    metrics: Sequence[str] | None = None,
     doubt: str = "",
 ) -> Comparability:
     """Compare groups of subjects.
@@ -174,6 +199,8 @@ def compare_groups(
     multiplicity : str
     rule : PlateauRule
         Of the non-compartmental analysis.
+    metrics : sequence of str, optional
+        Those to compare; all that the data allow if absent.
     doubt : str
         Why the estimate is not to be used; then no ratio is estimated inside the model.
 
@@ -198,6 +225,8 @@ def compare_groups(
     plain = noncompartmental_table(
         dataset, rule, bsa=subjects.bsa, weight=subjects.weight, structure=structure
     )
+    steady, plateau = steady_state_basis(exposure), plateau_basis(plain)
+    wanted = _given_metrics(metrics, [m for m in METRICS if m in exposure or m in plain])
     units = {
         name: metric.unit(dataset.units, subjects.bsa is not None)
         for name, metric in METRICS.items()
@@ -210,33 +239,60 @@ def compare_groups(
         multiplicity=multiplicity,
         summary=pd.concat(
             [
-                group_summary(exposure, groups, "individual"),
-                group_summary(plain, groups, "noncompartmental"),
+                group_summary(exposure, groups, "individual", wanted),
+                group_summary(plain, groups, "noncompartmental", wanted),
             ],
             ignore_index=True,
         ),
         contrasts=_warned(
             (
-                *individual_contrasts(exposure, asked, group_shrinkage(problem, estimate, asked)),
-                *noncompartmental_contrasts(plain, asked),
-                *in_model_contrasts(problem, estimate, exposure, subjects, asked, doubt=doubt),
+                *individual_contrasts(
+                    exposure, asked, group_shrinkage(problem, estimate, asked), wanted
+                ),
+                *noncompartmental_contrasts(plain, asked, wanted),
+                *in_model_contrasts(
+                    problem, estimate, exposure, subjects, asked, metrics=wanted, doubt=doubt
+                ),
             ),
-            exposure,
-            plain,
+            steady.warning,
+            plateau.warning,
         ),
         noncompartmental=plain,
         samples=sample_table(dataset, rule, structure=structure),
-        both=side_by_side(exposure, plain),
+        both=side_by_side(exposure, plain, wanted),
         rule=str(rule),
-        assumed=assumptions(
-            None if reference or groups.reference else asked.names[asked.reference],
-            None if margin or groups.margin else asked.margin.pair,
+        rests_on=(
+            reference_basis(
+                asked.names[asked.reference], is_declared=bool(reference or groups.reference)
+            ),
+            margin_basis(asked.margin.pair, is_declared=bool(margin or groups.margin)),
+            steady,
+            plateau,
         ),
         published=published_beside(groups.published, groups.names, units),
-        units={name: unit for name, unit in units.items() if name in exposure},
+        units={name: units[name] for name in wanted if name in exposure},
         bsa_source=subjects.bsa_source,
         is_virtual=subjects.is_virtual,
     )
+
+
+def _given_metrics(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Check what is to be compared; all that is known where nothing is asked for."""
+    if asked is None:
+        return list(known)
+    if isinstance(asked, str):
+        raise ModelError(f"expected a list of metrics: say metrics = [{quoted(asked)}]")
+    problems = []
+    for name in dict.fromkeys(asked):
+        if name not in METRICS:
+            problems.append(f"no metric {quoted(name)}; {suggest(str(name), METRICS, 'metrics')}")
+        elif name not in known:
+            problems.append(f"these data do not tell {name}; they tell {', '.join(known)}")
+    if not asked:
+        problems.append(f"no metric is asked for; the data tell {', '.join(known)}")
+    if problems:
+        raise ModelError(problems)
+    return [name for name in METRICS if name in asked]
 
 
 def _last(groups: Groups) -> str:
@@ -247,10 +303,9 @@ def _last(groups: Groups) -> str:
 
 
 def _warned(
-    contrasts: Sequence[Contrast], exposure: pd.DataFrame, plain: pd.DataFrame
+    contrasts: Sequence[Contrast], by_model: tuple[str, ...], without: tuple[str, ...]
 ) -> tuple[Contrast, ...]:
     """Warn of a steady state that was not reached, by a model and without one."""
-    by_model, without = _not_reached(exposure), _too_early(plain)
     out = []
     for c in contrasts:
         if c.kind == "noncompartmental":
@@ -261,59 +316,17 @@ def _warned(
     return tuple(out)
 
 
-def _not_reached(exposure: pd.DataFrame) -> tuple[str, ...]:
-    if "R0_LASTS" not in exposure:
-        return ()
-    short = exposure["R0_LASTS"] < exposure["T90"]
-    if not short.any():
-        return ()
-    known = int(exposure["R0_LASTS"].notna().sum())
-    return (
-        f"in {int(short.sum())} of {known} subjects no constant rate lasted to 90 % of steady "
-        "state: their Css is what the rate would have led to, and was not reached",
-    )
-
-
-def _too_early(plain: pd.DataFrame) -> tuple[str, ...]:
-    early = plain["NOTE"].str.contains(EARLY, regex=False)
-    if not early.any():
-        return ()
-    known = int(plain["CSS"].notna().sum())
-    return (
-        f"without a model, {int(early.sum())} of {known} subjects have a plateau sample drawn "
-        "before steady state by their own half-life, so that Css is too low and CL too high; "
-        "noncompartmental.csv names them, --settle waits longer",
-    )
-
-
-def assumptions(reference: str | None, margin: tuple[float, float] | None) -> tuple[str, ...]:
-    """Say what a comparison took as usual, because nobody declared it.
-
-    Parameters
-    ----------
-    reference : str or None
-        The group taken; None where it was declared.
-    margin : (low, high) or None
-        Likewise.
-    """
-    out = []
-    if reference is not None:
-        out.append(f"no reference was declared: {reference}, the last group, is taken")
-    if margin is not None:
-        out.append(
-            f"no margin was declared: {margin[0]:g} to {margin[1]:g} is that of bioequivalence, "
-            "and no limit for children; declare yours"
-        )
-    return tuple(out)
-
-
-def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
+def side_by_side(
+    exposure: pd.DataFrame, plain: pd.DataFrame, metrics: Iterable[str] = METRICS
+) -> pd.DataFrame:
     """Put each subject's exposure by the model beside that without a model.
 
     Parameters
     ----------
     exposure, plain : DataFrame
         A row per subject, in the same order.
+    metrics : iterable of str
+        Those that both tables have are used.
 
     Returns
     -------
@@ -321,7 +334,7 @@ def side_by_side(exposure: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
         ID, METRIC, MODEL, NONCOMPARTMENTAL, DIFFERENCE (percent of the non-compartmental value).
     """
     parts = []
-    for name in METRICS:
+    for name in metrics:
         if name in exposure and name in plain:
             own, other = exposure[name].to_numpy(float), plain[name].to_numpy(float)
             parts.append(

@@ -44,9 +44,10 @@ def comparability_summary(found: Comparability) -> RenderableType:
 
 
 def _printed(found: Comparability) -> list[str]:
-    """Return the headline metrics that the data allow, else clearance and volume."""
+    """Return the headline metrics that are there, else clearance and volume, else what is there."""
     known = list(dict.fromkeys(found.summary["metric"]))
-    return [name for name in HEADLINE if name in known] or [n for n in ("CL", "V") if n in known]
+    choices = ([name for name in names if name in known] for names in (HEADLINE, ("CL", "V")))
+    return next((some for some in choices if some), known)
 
 
 def _header(found: Comparability) -> RenderableType:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -126,6 +127,22 @@ def shrinkage_part(shrinkage: Mapping[str, Any]) -> Part:
         "shrinkage": {
             "eta": {name: number(v) for name, v in shrinkage["eta"].items()},
             "epsilon": number(shrinkage["epsilon"]),
+        }
+    }
+
+
+def etabar_part(bars: Mapping[str, EtaBar]) -> Part:
+    """Write the means of the random effects between subjects, and whether they are zero."""
+    return {
+        "etabar": {
+            name: {
+                "mean": number(bar.mean),
+                "se": number(bar.se),
+                "p": number(bar.p),
+                "n": bar.n,
+                "differs": bar.differs,
+            }
+            for name, bar in bars.items()
         }
     }
 

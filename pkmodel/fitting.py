@@ -20,7 +20,10 @@ from pkmodel.definition import (
     given_options,
     given_threads,
 )
+from pkmodel.diagnostics.etabar import biased_effects, eta_bars
 from pkmodel.diagnostics.individuals import individual_parameters
+from pkmodel.diagnostics.parameters import parameters
+from pkmodel.diagnostics.plausibility import implausible_estimates
 from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
@@ -357,6 +360,10 @@ def _warnings(
         for direction in uncertainty.flat:
             out.append(f"the data do not determine the direction {direction}")
         out += _errors_from_elsewhere(problem, uncertainty)
+    if estimate.ending != "evaluated":
+        found = parameters(problem, estimate.x, uncertainty)
+        out += implausible_estimates(problem, estimate.x, found)
+        out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
 
 

@@ -45,8 +45,9 @@ def quadrature_nodes(order: int, n: int) -> Nodes:
     (1, 1, 2)
     """
     points, weights = np.polynomial.hermite_e.hermegauss(order)
-    z = np.array(list(product(points, repeat=n))).reshape(-1, n)
-    shares = np.array(list(product(weights / np.sum(weights), repeat=n))).reshape(-1, n)
+    shape = order**n, n
+    z = np.array(list(product(points, repeat=n))).reshape(shape)
+    shares = np.array(list(product(weights / np.sum(weights), repeat=n))).reshape(shape)
     log_weight = np.sum(np.log(shares) + 0.5 * z**2, axis=1)
     return Nodes(z[None], log_weight[None])
 
@@ -79,7 +80,8 @@ def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
     part = np.arange(draws) * parts // draws
     inside = np.arange(draws) - np.searchsorted(part, part)
     rng = np.random.default_rng([seed, draws, n])
-    net = qmc.Sobol(max(n, 1), bits=_BITS, rng=rng).random_base2(int(draws).bit_length())[:, :n]
+    longest = int(np.max(inside))
+    net = qmc.Sobol(max(n, 1), bits=_BITS, rng=rng).random_base2(longest.bit_length())[:, :n]
     shift = rng.integers(2**_BITS, size=(sets, parts, n))
     digits = (net * 2.0**_BITS).astype(np.int64)[inside] ^ shift[:, part]
     z = stdtrit(DEGREES, (digits + 0.5) / 2.0**_BITS)

@@ -9,6 +9,7 @@ Number = float | None
 DIGITS = 4
 WHOLE = 10.0**DIGITS
 LARGEST = 1e7
+LONGEST = 1e15
 UNKNOWN = "not known"
 
 
@@ -55,14 +56,16 @@ def ratio(value: Number) -> str:
 
 
 def fixed(value: Number, decimals: int) -> str:
-    """Write so many decimals.
+    """Write so many decimals; what has more than fifteen digits before the point, shortened.
 
     Examples
     --------
-    >>> fixed(586.2759, 3), fixed(None, 3)
-    ('586.276', '')
+    >>> fixed(586.2759, 3), fixed(4.332e59, 3), fixed(None, 3)
+    ('586.276', '4.332e+59', '')
     """
-    return "" if value is None or not isfinite(value) else f"{value:.{decimals}f}"
+    if value is None or not isfinite(value):
+        return ""
+    return f"{value:.{decimals}f}" if abs(value) < LONGEST else f"{value:.{DIGITS}g}"
 
 
 def percent(share: Number, decimals: int = 0) -> str:
@@ -73,7 +76,20 @@ def percent(share: Number, decimals: int = 0) -> str:
     >>> percent(0.137, 1), percent(None)
     ('13.7 %', '')
     """
-    return "" if share is None or not isfinite(share) else f"{100.0 * share:.{decimals}f} %"
+    if share is None or not isfinite(share):
+        return ""
+    return f"{fixed(100.0 * share, decimals)} %"
+
+
+def p_value(p: Number) -> str:
+    """Write a P value to three decimals, and a smaller one as such.
+
+    Examples
+    --------
+    >>> p_value(0.0432), p_value(2e-7), p_value(None)
+    ('0.043', '< 0.001', '')
+    """
+    return "< 0.001" if p is not None and p < 0.001 else fixed(p, 3)
 
 
 def level(value: float) -> str:

@@ -56,7 +56,7 @@ ORDER = 5
 MOST_NODES = 20_000
 """Of quadrature, for each subject."""
 
-DRAWS = 1000
+DRAWS = 1024
 """Of importance sampling, for each subject, where no number is asked for."""
 
 FEW_EFFECTS = 3

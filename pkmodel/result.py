@@ -17,6 +17,7 @@ from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.datatree import fit_tree
 from pkmodel.definition.option_check import whole_number_fault
 from pkmodel.diagnostics.conditional import conditional_draws
+from pkmodel.diagnostics.etabar import EtaBar, eta_bars
 from pkmodel.diagnostics.individuals import individuals_table
 from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
@@ -25,6 +26,7 @@ from pkmodel.document import (
     covariance_part,
     data_part,
     ending_part,
+    etabar_part,
     model_part,
     number,
     parameters_part,
@@ -258,6 +260,7 @@ class Fit:
         level: float = LEVEL,
         multiplicity: str = "none",
         rule: PlateauRule = DEFAULT_RULE,
+        metrics: Sequence[str] | None = None,
     ) -> Comparability:
         """Compare exposure and clearance between groups.
 
@@ -275,6 +278,8 @@ class Fit:
             ``"none"`` or ``"bonferroni"``.
         rule : PlateauRule
             Of the non-compartmental analysis.
+        metrics : sequence of str, optional
+            Those to compare, such as ``["CSS", "CL_BSA"]``; all that the data allow if absent.
 
         Returns
         -------
@@ -311,6 +316,7 @@ class Fit:
             level=level,
             multiplicity=multiplicity,
             rule=rule,
+            metrics=metrics,
             doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
         )
 
@@ -332,6 +338,11 @@ class Fit:
             "epsilon": epsilon_shrinkage(self.predictions["IWRES"].to_numpy()),
         }
 
+    @cached_property
+    def etabar(self) -> dict[str, EtaBar]:
+        """Mean of each effect between subjects, with the P value that it is zero."""
+        return eta_bars(self.problem, self.estimate.x, self.estimate.final)
+
     # -- documents ------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -345,6 +356,7 @@ class Fit:
             **{name: number(getattr(self, name)) for name in criteria},
             **parameters_part(self._parameters),
             **shrinkage_part(self.shrinkage),
+            **etabar_part(self.etabar),
             **covariance_part(self.covariance),
             **search_part(self.problem, self.estimate),
             "seconds": dict(self.seconds),

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pkmodel.number import UNKNOWN, count, fixed, listed, number, percent
+from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
 
 Document = Mapping[str, Any]
 
@@ -173,7 +173,7 @@ def checks(document: Document) -> list[Check]:
             _boundary(document),
             _standard_errors(document),
         ]
-    return [*found, _shrinkage(document)]
+    return [*found, *_etabar(document), _shrinkage(document)]
 
 
 def _minimum(document: Document) -> Check:
@@ -227,6 +227,23 @@ def _standard_errors(document: Document) -> Check:
         finding += f"; not determined: {'; '.join(flat)}"
     is_good = not flat and condition is not None and condition < LARGE_CONDITION_NUMBER
     return Check("standard errors", "ok" if is_good else "look", finding)
+
+
+def _etabar(document: Document) -> Iterator[Check]:
+    """Yield the means of the effects with their P values; nothing of a document without them."""
+    bars = document.get("etabar") or {}
+    if not bars:
+        return
+    finding = ", ".join(f"{name} {_mean(bar)}" for name, bar in bars.items())
+    is_off = document["status"] != "evaluated" and any(bar["differs"] for bar in bars.values())
+    yield Check("etabar", "look" if is_off else "ok", finding)
+
+
+def _mean(bar: Mapping[str, Any]) -> str:
+    if bar["mean"] is None:
+        return UNKNOWN
+    p = p_value(bar["p"])
+    return f"{bar['mean']:+.2g}" + (f" (P {p})" if p else "")
 
 
 def _shrinkage(document: Document) -> Check:

@@ -66,6 +66,10 @@ _DOCUMENT = {
     "occasion": {},
     "sigma": _entries(_SIGMA),
     "shrinkage": {"eta": {"CL": 0.43, "V": 0.12}, "epsilon": 0.27},
+    "etabar": {
+        "CL": {"mean": 0.0016884, "se": 0.011692, "p": 0.88518, "n": 59, "differs": False},
+        "V": {"mean": -0.0011976, "se": 0.018795, "p": 0.94919, "n": 59, "differs": False},
+    },
     "condition_number": 3.71,
     "covariance": "sandwich",
     "flat_directions": [],
@@ -114,6 +118,10 @@ def failed_document() -> dict[str, Any]:
         ],
         warnings=["omega V is at a boundary: no standard error is given for it"],
         decrease_left=12.4,
+        etabar={
+            "CL": {"mean": 0.0412, "se": 0.0117, "p": 0.00043, "n": 59, "differs": True},
+            "V": {"mean": None, "se": None, "p": None, "n": 0, "differs": False},
+        },
         shrinkage={"eta": {"CL": 0.43, "V": None}, "epsilon": None},
     )
     document["theta"]["v_apgr"]["fixed"] = True

@@ -160,6 +160,23 @@ def test_what_was_not_declared_is_said(fit, found):
     assert fit.contrast(reference="infants", margin=(0.7, 1.43)).assumed == ()
 
 
+def test_what_verdicts_rest_on_is_a_table(fit, found):
+    table = found.checks().set_index("check")
+    assert table["mark"].to_dict() == {
+        "reference": "look",
+        "margin": "look",
+        "steady state by the model": "ok",
+        "plateau samples": "look",
+    }
+    assert table.loc["steady state by the model", "finding"].startswith("in all 16 subjects")
+    assert table.loc["plateau samples", "finding"].startswith("without a model, 3 of 16 subjects")
+    declared = fit.contrast(reference="infants", margin=(0.7, 1.43)).checks()
+    assert declared["finding"].tolist()[:2] == [
+        "infants, as declared",
+        "0.7 to 1.43, as declared",
+    ]
+
+
 def test_groups_are_summarised_with_and_without_a_model(fit, found):
     table = found.summary.set_index(["kind", "metric", "group"])
     row = table.loc[("individual", "CSS", "infants")]
@@ -185,9 +202,27 @@ def test_any_covariate_with_few_values_can_divide(fit):
     assert _row(found, metric="CL", kind="individual", adjustment="none").n == 8
 
 
+def test_a_choice_of_metrics_gives_the_same_rows_and_no_others(fit, found):
+    chosen = fit.contrast(metrics=["V_BSA", "HALF_LIFE"])
+    expected = [c for c in found.contrasts if c.metric in ("V_BSA", "HALF_LIFE")]
+    assert [(c.metric, c.kind) for c in chosen.contrasts] == [(c.metric, c.kind) for c in expected]
+    for one, other in zip(chosen.contrasts, expected, strict=True):
+        assert (one.ratio, one.lower, one.verdict) == (other.ratio, other.lower, other.verdict)
+    for table, column in ((chosen.summary, "metric"), (chosen.both, "METRIC")):
+        assert set(table[column]) == {"V_BSA", "HALF_LIFE"}
+    assert set(chosen.units) == {"V_BSA", "HALF_LIFE"}
+    printed = plain_text(comparability_summary(chosen))
+    assert "volume per m2 (L/m2)" in printed
+    assert "half-life (h)" in printed
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
+        ({"metrics": ["CSS", "CL_BAS"]}, "no metric 'CL_BAS'; did you mean `CL_BSA`"),
+        ({"metrics": ["CL_70KG"]}, "these data do not tell CL_70KG; they tell CSS, CSS_DN, CL, CL"),
+        ({"metrics": "CSS"}, r"expected a list of metrics: say metrics = \['CSS'\]"),
+        ({"metrics": []}, "no metric is asked for; the data tell CSS"),
         ({"reference": "child"}, "the reference 'child' is no group; did you mean `children`"),
         ({"margin": (0.8, 0.9)}, "the margin .* is no range of ratios about 1"),
         ({"by": "AGES"}, "no covariate AGES, which the comparison of groups uses"),

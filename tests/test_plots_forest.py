@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 import plot_cases
+from pkmodel.contrast.record import Contrast
 from pkmodel.errors import DataError, ModelError
-from pkmodel.plots.forest import KINDS, forest_plot
+from pkmodel.plots.forest import KINDS, forest_plot, interval_text
 from pkmodel.plots.style import VIRTUAL
 from plot_cases import contrast
 
@@ -120,6 +123,35 @@ def test_warnings_are_numbered_once_and_written_out():
     assert {"equivalent [1]", "equivalent [1,2]"} <= set(written)
     (notes,) = [text for text in written if "[1] " in text]
     assert notes.splitlines()[-2:] == [f"[1] {shrunk}", "[2] few"]
+
+
+def test_contrasts_are_drawn_as_their_rows_are():
+    """What `Comparability.contrasts` holds, and what contrasts.json does."""
+    row = Contrast(
+        **{**contrast(), "margin": (0.8, 1.25), "warnings": ("few",)},
+        **{"p_value": 0.01, "p_holm": 0.02, "interval": "Welch"},
+    )
+    unknown = replace(row, group="child", ratio=float("nan"), lower=float("nan"))
+    drawn = forest((row, unknown))
+    expected = forest([row.to_dict(), unknown.to_dict()])
+    assert plot_cases.texts(drawn.figure) == plot_cases.texts(expected.figure)
+    assert "not known" in plot_cases.texts(drawn.figure)
+    assert drawn.data["margin_high"].tolist() == [1.25, 1.25]
+
+
+@pytest.mark.parametrize("ratio", [1.05, 0.0123, 0.00234, 2.5e-5, 12345.6])
+def test_columns_of_text_stand_apart_however_long_their_texts(ratio):
+    rows = [
+        contrast(ratio=ratio, lower=0.9 * ratio, upper=1.1 * ratio, warnings=list("abcdefgh")),
+        contrast(group="child", lower=None, verdict="not equivalent"),
+    ]
+    figure = plot_cases.drawn(forest(rows).figure)
+    boxes = {t.get_text(): t.get_window_extent() for t in figure.axes[0].texts if t.get_text()}
+    (long,) = [text for text in boxes if text.endswith("[1,2,3,4,5,6,7,8]")]
+    interval = interval_text(ratio, 0.9 * ratio, 1.1 * ratio)
+    assert boxes[interval].x1 + 5 < boxes[long].x0
+    assert boxes[long].x1 + 5 < boxes["30 / 20"].x0
+    assert max(box.x1 for box in boxes.values()) < figure.bbox.x1
 
 
 def test_rows_that_differ_by_adjustment_are_told_apart():

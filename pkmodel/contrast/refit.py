@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pkmodel.errors import FitError
 from pkmodel.estimate.bfgs import Ending
-from pkmodel.estimate.covariance import hessian
+from pkmodel.estimate.curvature import hessian
 from pkmodel.estimate.maximum_likelihood import Estimate, maximise, polish, resume
 from pkmodel.problem import Problem
 

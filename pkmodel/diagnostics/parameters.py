@@ -111,7 +111,8 @@ def _errors(
             low = natural[k] - NORMAL_QUANTILE * se[k]
             high = natural[k] + NORMAL_QUANTILE * se[k]
         else:
-            factor = np.exp(NORMAL_QUANTILE * se[k] / natural[k])
+            with np.errstate(over="ignore"):
+                factor = np.exp(NORMAL_QUANTILE * se[k] / natural[k])
             low, high = natural[k] / factor, natural[k] * factor
         out[name] = (float(se[k]), float(low), float(high))
     return out

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.estimate.boundary import at_boundary
-from pkmodel.problem import TIGHT, Evaluation, Problem
+from pkmodel.estimate.curvature import hessian
+from pkmodel.problem import Evaluation, Problem
 
 Vector = NDArray[np.float64]
 
-STEP = 1e-3
 FLAT = 1e-7
 
 
@@ -48,20 +48,6 @@ class Covariance:
     boundary: tuple[str, ...]
     flat: tuple[str, ...]
     hessian: Vector
-
-
-def hessian(problem: Problem, x: Vector, final: Evaluation) -> Vector:
-    """Hessian of the objective by central differences of the exact gradient, packed."""
-    information = 0.5 * np.einsum("ni,ni->i", final.by_subject, final.by_subject)
-    width = STEP * np.clip(1.0 / np.sqrt(np.maximum(information, 1e-12)), 1e-2, 1.0)
-    out = np.empty((x.size, x.size))
-    for k in range(x.size):
-        step = np.zeros_like(x)
-        step[k] = width[k]
-        above = problem.evaluate(x + step, final.terms.eta, tolerance=TIGHT).gradient
-        below = problem.evaluate(x - step, final.terms.eta, tolerance=TIGHT).gradient
-        out[k] = (above - below) / (2.0 * width[k])
-    return 0.5 * (out + out.T)
 
 
 def _describe(direction: Vector, names: list[str]) -> str:

@@ -100,7 +100,7 @@ def _coefficients(
         elimination(ka, dt, u[:4], w[:4])
         compose(u, lambda_, n, m, order, c[DEPOT_DECAY])
         compose(w, lambda_, n, m, order, c[DEPOT_INPUT])
-        absorption(ka, rate, dt, u, w)
+        absorption(ka, rate, dt, order, u, w)
         compose_two(u, kappa, lambda_, n, m, order, c[TRANSFER])
         compose_two(w, kappa, lambda_, n, m, order, c[DEPOT_RESPONSE])
 

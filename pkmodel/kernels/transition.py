@@ -7,6 +7,8 @@ by a Taylor series where the points are close, by the recurrence where they are 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pkmodel._jit import allocating_kernel, kernel
@@ -20,6 +22,7 @@ SLOPE_7, SLOPE_8, SLOPE_9 = 8 / 362880, 9 / 3628800, 10 / 39916800
 
 CLOSE = 2.0
 TERMS = 22
+INVERSE_FACTORIAL = tuple(1.0 / math.factorial(m) for m in range(TERMS + 6))
 MONOMIALS = 10
 """Derivatives in (kappa, lambda): 1, k, l, kk, kl, ll, kkk, kkl, kll, lll."""
 
@@ -131,13 +134,9 @@ def _close_differences(x: float, w: float, zero: bool, top: int, h: Vector) -> N
             order = i + j + extra - 1
             if order < 0:
                 continue
-            factorial = 1.0
-            for m in range(2, order + 1):
-                factorial *= m
             total = 0.0
             for m in range(TERMS):
-                total += row[m] / factorial
-                factorial *= m + order + 1.0
+                total += row[m] * INVERSE_FACTORIAL[m + order]
             h[i, j] = scale * total
 
 
@@ -250,7 +249,9 @@ def _in_log_rates(x: float, w: float, table: Vector, factor: float, out: Vector)
 
 
 @allocating_kernel
-def absorption(ka: float, rate: float, dt: float, transfer: Vector, response: Vector) -> None:
+def absorption(
+    ka: float, rate: float, dt: float, order: int, transfer: Vector, response: Vector
+) -> None:
     """Depot-to-central transfer and central response to unit input into the depot.
 
     Parameters
@@ -259,6 +260,8 @@ def absorption(ka: float, rate: float, dt: float, transfer: Vector, response: Ve
         Absorption and elimination rate constants.
     dt : float
         Length of the interval.
+    order : int
+        Of the highest derivatives that are wanted, at most 3; higher ones are written wrong.
     transfer : array (10,)
         Written: ka (exp(-ka dt) - exp(-k dt)) / (k - ka) and its derivatives.
     response : array (10,)
@@ -268,7 +271,7 @@ def absorption(ka: float, rate: float, dt: float, transfer: Vector, response: Ve
     w = -rate * dt
     h = np.zeros((6, 6))
     g = np.zeros((6, 6))
-    differences(x, w, 5, h)
-    differences_with_zero(x, w, 5, h, g)
+    differences(x, w, order + 2, h)
+    differences_with_zero(x, w, order + 2, h, g)
     _in_log_rates(x, w, h, 1.0, transfer)
     _in_log_rates(x, w, g, dt, response)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.contrast.margin import given_margin
+from pkmodel.contrast.record import Contrast
 from pkmodel.errors import DataError
 from pkmodel.exposure.metric import METRICS
 from pkmodel.plots.style import (
@@ -27,9 +28,10 @@ from pkmodel.plots.style import (
     in_print,
     legend_above,
     new_figure,
+    notes_height,
 )
 from pkmodel.plots.table import Rows, need_columns
-from pkmodel.plots.wrapping import text_width, wrap
+from pkmodel.plots.wrapping import POINTS_PER_INCH, text_width, wrap
 from pkmodel.suggestion import quoted, suggest
 
 if TYPE_CHECKING:
@@ -62,10 +64,34 @@ KINDS = {
 WIDEST = 8.0
 """Ratios beyond this, or below its inverse, are shown by an arrow at the edge."""
 
-_ROW, _AXIS, _AT_RIGHT = 0.245, 3.1, 4.8
+_ROW, _AXIS = 0.245, 3.1
 _BETWEEN_TICKS = 0.36
 _SIZE = 9.0
-_INTERVAL_AT, _VERDICT_AT, _COUNT_AT = 10, 128, 238
+_GAP = 14.0
+_AFTER_COUNTS = 40.0
+_ABOUT, _LEAST_FOOT = 1.0, 0.35
+_HEADS = ("ratio (interval)", "verdict", "n / n reference")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The texts on the right of each row, and where their columns begin.
+
+    Attributes
+    ----------
+    texts : list of (str, str, str)
+        Interval, verdict and counts of each row; empty counts where there are none.
+    heads : (str, str, str)
+    at : (float, float, float)
+        Points from the axis.
+    end : float
+        Points from the axis to where the last column ends.
+    """
+
+    texts: list[tuple[str, str, str]]
+    heads: tuple[str, str, str]
+    at: tuple[float, float, float]
+    end: float
 
 
 @dataclass(frozen=True)
@@ -84,14 +110,15 @@ class _Layout:
     heads: list[tuple[float, str]]
 
 
-def forest_plot(contrasts: Rows, *, is_virtual: bool) -> Plot:
+def forest_plot(contrasts: Rows | Sequence[Contrast], *, is_virtual: bool) -> Plot:
     """Draw contrasts: ratios with their intervals, by metric and group, against the margin.
 
     Parameters
     ----------
-    contrasts : DataFrame or sequence of mappings
-        Rows of contrasts.json: metric, group, reference, kind, ratio, lower, upper, level, margin,
-        verdict; adjustment, n, n_reference and warnings where there are. None is not known.
+    contrasts : DataFrame, sequence of Contrast or sequence of mappings
+        Of a `Comparability` the `contrasts`, or rows of contrasts.json: metric, group, reference,
+        kind, ratio, lower, upper, level, margin, verdict; adjustment, n, n_reference and warnings
+        where there are. None is not known.
     is_virtual : bool
         The subjects are simulated; the figure and the table say so.
 
@@ -116,32 +143,44 @@ def forest_plot(contrasts: Rows, *, is_virtual: bool) -> Plot:
     >>> plot.figure.axes[0].get_xlabel()
     'ratio to “child”, with 90 % interval'
     """
-    data = _checked(pd.DataFrame(contrasts)).assign(virtual=is_virtual)
+    data = _checked(_tabulated(contrasts)).assign(virtual=is_virtual)
     layout = _lay_out(data)
     warnings = _numbered_warnings(data)
     names = _row_names(data)
+    columns = _columns(data, warnings)
     with house_style():
         figure = new_figure()
+        low, high = _limits(data)
+        numbered = [f"[{number}] {text}" for text, number in warnings.items()]
+        notes = (VIRTUAL if is_virtual else "", *_explained(data, low, high), *numbered)
         rows = len(data) + len(layout.heads) + 1
         at_left = max(text_width(name, _SIZE) for name in (*names, *dict(layout.heads).values()))
-        figure.set_size_inches(at_left + _AXIS + _AT_RIGHT, 1.35 + _ROW * rows)
+        at_right = (columns.end + _AFTER_COUNTS) / POINTS_PER_INCH
+        width = at_left + _AXIS + at_right
+        at_foot = max(notes_height(notes, width), _LEAST_FOOT)
+        figure.set_size_inches(width, _ABOUT + _ROW * rows + at_foot)
         axes = figure.subplots()
-        low, high = _limits(data)
         axes.set_xscale("log")
         axes.set_xlim(low, high)
         axes.set_ylim(layout.place.max() + 0.7, -1.0)
         _draw_margins(axes, data, layout)
         for place, row in zip(layout.place, data.to_dict("records"), strict=True):
             _draw_row(axes, place, row, (low, high))
-            _write_row(axes, place, row, warnings)
-        _write_heads(axes, data, layout)
+        _write_columns(axes, columns, layout)
+        _write_heads(axes, layout)
         _name_rows(axes, data, layout, names)
         _ticks(axes, data, low, high)
         axes.set_xlabel(_axis_label(data), parse_math=False)
         legend_above(figure, _legend(data), 3)
-        notes = [f"[{number}] {text}" for text, number in warnings.items()]
-        footnote(figure, VIRTUAL if is_virtual else "", *_explained(data, low, high), *notes)
+        footnote(figure, *notes)
     return Plot(figure, data)
+
+
+def _tabulated(contrasts: Rows | Sequence[Contrast]) -> pd.DataFrame:
+    """Return contrasts as a table, however they come."""
+    if isinstance(contrasts, pd.DataFrame):
+        return contrasts
+    return pd.DataFrame([c.to_dict() if isinstance(c, Contrast) else c for c in contrasts])
 
 
 def _checked(data: pd.DataFrame) -> pd.DataFrame:
@@ -251,17 +290,34 @@ def _write(axes: Axes, place: float, offset: float, text: str, **how: Any) -> No
     )
 
 
-def _write_row(axes: Axes, place: float, row: dict[Any, Any], warnings: dict[str, int]) -> None:
+def _columns(data: pd.DataFrame, warnings: dict[str, int]) -> _Columns:
+    """Give each column of texts the room that its widest one takes."""
+    texts = [_row_texts(row, warnings) for row in data.to_dict("records")]
+    has_counts = "n" in data and "n_reference" in data
+    heads = (_HEADS[0], _HEADS[1], _HEADS[2] if has_counts else "")
+    begins, end = [], 0.0
+    for column in zip(heads, *texts, strict=True):
+        begins.append(end + (_GAP if any(column) else 0.0))
+        width = max(text_width(text, _SIZE) for text in column if text) if any(column) else 0.0
+        end = begins[-1] + POINTS_PER_INCH * width
+    return _Columns(texts, heads, (begins[0], begins[1], begins[2]), end)
+
+
+def _row_texts(row: dict[Any, Any], warnings: dict[str, int]) -> tuple[str, str, str]:
     numbers = ",".join(str(warnings[text]) for text in _texts(row.get("warnings")))
-    _write(axes, place, _INTERVAL_AT, interval_text(row["ratio"], row["lower"], row["upper"]))
-    _write(
-        axes,
-        place,
-        _VERDICT_AT,
+    is_counted = pd.notna(row.get("n")) and pd.notna(row.get("n_reference"))
+    return (
+        interval_text(row["ratio"], row["lower"], row["upper"]),
         f"{row['verdict']} [{numbers}]" if numbers else str(row["verdict"]),
+        f"{row['n']:.0f} / {row['n_reference']:.0f}" if is_counted else "",
     )
-    if pd.notna(row.get("n")) and pd.notna(row.get("n_reference")):
-        _write(axes, place, _COUNT_AT, f"{row['n']:.0f} / {row['n_reference']:.0f}")
+
+
+def _write_columns(axes: Axes, columns: _Columns, layout: _Layout) -> None:
+    for at, head, *texts in zip(columns.at, columns.heads, *columns.texts, strict=True):
+        _write(axes, 0.0, at, head, color=GREY)
+        for place, text in zip(layout.place, texts, strict=True):
+            _write(axes, place, at, text)
 
 
 def interval_text(ratio: float, lower: float, upper: float) -> str:
@@ -272,6 +328,8 @@ def interval_text(ratio: float, lower: float, upper: float) -> str:
     >>> nothing = float("nan")
     >>> interval_text(0.953, 0.8, 1.1304), interval_text(2.0, nothing, nothing)
     ('0.95 (0.80 to 1.13)', '2.00 (not known)')
+    >>> interval_text(0.0512, 0.004213, 0.6)
+    '0.051 (0.004 to 0.60)'
     """
     if np.isnan(ratio):
         return "not known"
@@ -283,11 +341,11 @@ def interval_text(ratio: float, lower: float, upper: float) -> str:
 
 def _digits(ratio: float) -> str:
     if ratio < 0.1:
-        return f"{ratio:.2g}"
+        return f"{ratio:.3f}" if ratio >= 0.01 else f"{ratio:.1g}"
     return f"{ratio:.2f}" if ratio < 10.0 else f"{ratio:.3g}"
 
 
-def _write_heads(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
+def _write_heads(axes: Axes, layout: _Layout) -> None:
     for place, title in layout.heads:
         axes.annotate(
             title,
@@ -301,10 +359,6 @@ def _write_heads(axes: Axes, data: pd.DataFrame, layout: _Layout) -> None:
             size=_SIZE,
             annotation_clip=False,
         )
-    _write(axes, 0.0, _INTERVAL_AT, "ratio (interval)", color=GREY)
-    _write(axes, 0.0, _VERDICT_AT, "verdict", color=GREY)
-    if "n" in data and "n_reference" in data:
-        _write(axes, 0.0, _COUNT_AT, "n / n reference", color=GREY)
 
 
 def _row_names(data: pd.DataFrame) -> list[str]:

@@ -128,6 +128,12 @@ def in_print(unit: str) -> str:
     return re.sub(r"\bu(?=(g|L|mol|M)\b)", "µ", unit.replace("m2", "m²"))
 
 
+def notes_height(notes: Sequence[str], width: float) -> float:
+    """Return the height that notes take at the foot of a figure so wide, both in inches."""
+    lines = sum(wrap(note, width - 0.1, NOTE_SIZE).count("\n") + 1 for note in notes if note)
+    return (1.3 * NOTE_SIZE * lines + 8.0) / 72.0 if lines else 0.0
+
+
 def footnote(figure: Figure, *notes: str) -> None:
     """Write notes at the foot of a figure, each on a line of its own, clear of all panels.
 
@@ -143,7 +149,7 @@ def footnote(figure: Figure, *notes: str) -> None:
     lines = "\n".join([*(text.get_text() for text in old), *wrapped])
     for text in old:
         text.remove()
-    strip = (1.3 * NOTE_SIZE * (lines.count("\n") + 1) + 8.0) / 72.0 / height
+    strip = notes_height([lines], width) / height
     figure.text(
         4.0 / 72.0 / width,
         4.0 / 72.0 / height,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
-from pkmodel.number import UNKNOWN, Number, fixed, level, number, percent, ratio
+from pkmodel.number import UNKNOWN, Number, fixed, level, number, p_value, percent, ratio
 from pkmodel.plots.forest import KINDS, forest_plot
 from pkmodel.plots.style import in_print
 from pkmodel.report.between import between, interval
@@ -148,7 +148,7 @@ def _ratio_row(row: Contrast) -> tuple[str, ...]:
         f"{number(row['n'])}{OVER}{number(row['n_reference'])}",
         ratio(row["ratio"]) or UNKNOWN,
         _ends(row["lower"], row["upper"]),
-        _p_value(row.get("p_holm")),
+        p_value(row.get("p_holm")),
         row["verdict"] or "",
     )
 
@@ -158,12 +158,6 @@ def _ends(lower: Number, upper: Number) -> str:
     if lower is None and upper is None:
         return UNKNOWN
     return between(ratio(lower) or UNKNOWN, ratio(upper) or UNKNOWN)
-
-
-def _p_value(p: Number) -> str:
-    if p is None:
-        return ""
-    return "< 0.001" if p < 0.001 else fixed(p, 3)
 
 
 # -- what was tested besides --------------------------------------------------------------------
@@ -208,6 +202,6 @@ def _test_row(row: Contrast) -> tuple[str, ...]:
         _adjustment(row),
         fixed(test["statistic"], 2),
         str(test["df"]),
-        _p_value(test["p_value"]),
+        p_value(test["p_value"]),
         row.get("others") or "",
     )

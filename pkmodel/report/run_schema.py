@@ -33,6 +33,16 @@ class Shrinkage(_Part):
     epsilon: Number
 
 
+class EtaBar(_Part):
+    """The mean of a random effect over subjects."""
+
+    mean: Number
+    se: Number
+    p: Number
+    n: int
+    differs: bool
+
+
 class UnitNames(_Part):
     """Units as declared; empty where nothing was declared."""
 
@@ -92,6 +102,7 @@ class FitDocument(_Part):
     occasion: dict[str, Entry]
     sigma: dict[str, Entry]
     shrinkage: Shrinkage
+    etabar: dict[str, EtaBar] = {}
     condition_number: Number
     covariance: str | None
     flat_directions: list[str]
