@@ -9,10 +9,11 @@ import numpy as np
 
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.estimate.certificate import ExactComparison
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.grouping import Groups
-from pkmodel.problem import Problem
+from pkmodel.problem import Problem, has_interaction
 from pkmodel.shipped import column_meanings
 from pkmodel.status import Status
 from pkmodel.subjects import Subjects
@@ -40,7 +41,7 @@ def model_part(title: str, problem: Problem) -> Part:
         "pkmodel": __version__,
         "title": title,
         "method": options.method,
-        "interaction": options.method in ("focei", "laplace") and options.interaction is not False,
+        "interaction": options.method != "fo" and has_interaction(options),
         "structure": model.structure,
         "distribution": {
             p: model.distribution.get(p, "lognormal") for p in problem.structure.parameters
@@ -175,4 +176,40 @@ def search_part(problem: Problem, estimate: Estimate) -> Part:
         "gradient_norm": number(float(np.linalg.norm(estimate.final.gradient))),
         "decrease_left": number(estimate.decrease),
         "cold_gap": number(estimate.cold_gap),
+    }
+
+
+def integration_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how fine an integral over the effects was, and the error of the objective by it."""
+    order, final = estimate.order, estimate.final
+    is_sampled = problem.likelihood == "imp"
+    return {
+        "quadrature": None
+        if order is None
+        else {"order": order.nodes, "change": number(order.change), "settled": order.is_settled},
+        "importance": {
+            "draws": problem.draws,
+            "error": number(final.error),
+            "least_share": number(float(np.min(final.terms.share))),
+        }
+        if is_sampled
+        else None,
+    }
+
+
+def certificate_part(comparison: ExactComparison | None) -> Part:
+    """Write how far the objective is from the exact one, where that was computed."""
+    if comparison is None:
+        return {"certificate": None}
+    worst, by = comparison.worst(1)[0]
+    return {
+        "certificate": {
+            "method": comparison.exact,
+            "nodes": comparison.nodes,
+            "objective": number(comparison.exact_objective),
+            "error": number(comparison.error),
+            "difference": number(comparison.difference),
+            "worst_subject": worst,
+            "worst_difference": number(by),
+        }
     }

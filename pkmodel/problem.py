@@ -159,11 +159,17 @@ class Problem:
         other.options = replace(self.options, method=method, interaction=None)
         return other
 
-    def with_order(self, order: int) -> Problem:
-        """Return the same problem with another number of quadrature nodes in each effect."""
+    def with_order(self, order: int | None) -> Problem:
+        """Return the same problem with so many quadrature nodes in each effect."""
         other = copy(self)
         other.options = replace(self.options, order=order)
         other._check_nodes()
+        return other
+
+    def with_draws(self, draws: int, seed: int) -> Problem:
+        """Return the same problem with other draws for importance sampling."""
+        other = copy(self)
+        other.options = replace(self.options, draws=draws, seed=seed)
         return other
 
     def holding(self, values: Mapping[str, float]) -> Problem:
@@ -386,19 +392,23 @@ class Problem:
         """Values of the formulas as they stand, valid or not; array (n, parameters)."""
         return np.column_stack([f.value_and_jacobian(theta)[0] for f in self._formulas])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the fast path of the predictions serves."""
+        return (
+            not self.varies
+            and self.structure.code == 0
+            and bool(np.all(self._distribution == LOGNORMAL))
+        )
+
     def _psi(self, mu: Vector, jacobian: Vector) -> Psi:
         direction = self._direction
         if self.varies:
             direction = direction.copy()
             direction[:, :, len(self.effects) :] = jacobian
-        is_plain = (
-            not self.varies
-            and self.structure.code == 0
-            and bool(np.all(self._distribution == LOGNORMAL))
-        )
         return Psi(
             scale=self.dataset.units.scale,
-            is_plain=is_plain,
+            is_plain=self.is_plain,
             distribution=self._distribution,
             order=self._order,
             segment=self._segment,

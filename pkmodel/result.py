@@ -23,10 +23,12 @@ from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
 from pkmodel.document import (
+    certificate_part,
     covariance_part,
     data_part,
     ending_part,
     etabar_part,
+    integration_part,
     model_part,
     number,
     parameters_part,
@@ -37,6 +39,13 @@ from pkmodel.document import (
 from pkmodel.draws.drawing import draw_about
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
+from pkmodel.estimate.certificate import (
+    Certificate,
+    ExactComparison,
+    certify,
+    compare_with_exact,
+    is_cheap,
+)
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
@@ -324,6 +333,44 @@ class Fit:
     def _doubt(self) -> str:
         return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
+    def certify(self) -> Certificate:
+        """Say how far the fit is from the exact likelihood of its model.
+
+        The exact objective, by quadrature of an order that has settled or, with more than three
+        random effects, by importance sampling, is compared with the method's own at the estimates,
+        and then minimised from there.
+
+        Returns
+        -------
+        Certificate
+            Prints as a text with a verdict; `to_frame` has how far each estimate moves.
+
+        References
+        ----------
+        Pinheiro and Bates (1995) J. Comput. Graph. Stat. 4, 12-35,
+        10.1080/10618600.1995.10474663 (adaptive quadrature).
+
+        Examples
+        --------
+        >>> import pkmodel as pk
+        >>> certificate = pk.fit("phenobarbital", covariance=False).certify()
+        >>> round(certificate.comparison.difference, 2)
+        0.01
+        """
+        return certify(
+            self.problem,
+            self.estimate,
+            self.covariance,
+            is_estimated=self.status is not Status.EVALUATED,
+        )
+
+    @cached_property
+    def _exact_comparison(self) -> ExactComparison | None:
+        """Beside the exact objective, for methods that approximate it and where that is cheap."""
+        if self.problem.likelihood == "agq" or not is_cheap(self.problem):
+            return None
+        return compare_with_exact(self.problem, self.estimate)
+
     @property
     def shrinkage(self) -> dict[str, Any]:
         """Shrinkage of the effects between subjects, and of the residuals, as fractions."""
@@ -359,6 +406,8 @@ class Fit:
             **etabar_part(self.etabar),
             **covariance_part(self.covariance),
             **search_part(self.problem, self.estimate),
+            **integration_part(self.problem, self.estimate),
+            **certificate_part(self._exact_comparison),
             "seconds": dict(self.seconds),
         }
 
