@@ -36,7 +36,7 @@ def machine() -> str:
 
 @cache
 def stamp() -> dict[str, object]:
-    """Return the values of `COLUMNS`, as they were when first asked for: before rows are written."""
+    """Return the values of `COLUMNS` as they were when first asked for."""
     values = (
         datetime.now(UTC).strftime("%Y-%m-%d"),
         commit(),
