@@ -56,7 +56,7 @@ def quadrature_nodes(order: int, n: int) -> Nodes:
 
 @lru_cache(maxsize=4)
 def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
-    """Draws from a product of Student's t with 4 degrees of freedom, another set for each subject.
+    """Draw from a product of Student's t with 4 degrees of freedom, another set for each subject.
 
     Each set is `REPLICATES` parts of a scrambled Sobol net, each with its own random digital
     shift, so that parts and sets are independent and every draw has exactly the law of the

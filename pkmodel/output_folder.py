@@ -23,6 +23,7 @@ FIT_FILES = (
 
 FILES = (
     *FIT_FILES,
+    "iterations.csv",
     "groups.csv",
     "contrasts.json",
     "comparison.json",

@@ -331,7 +331,8 @@ class Problem:
     @property
     def draws(self) -> int:
         """Draws of each subject for importance sampling."""
-        return self.options.draws or DRAWS
+        asked = self.options.draws if self.options.method == "imp" else None
+        return asked or DRAWS
 
     @cached_property
     def own_scale(self) -> Vector:
@@ -449,6 +450,19 @@ class Problem:
         assert population is not None
         method = Method(METHOD_KIND["fo"], True, LOOSE, quadrature_nodes(1, len(self.effects)))
         marginal(self.steps, psi, self.rows, population, method, 0, 0, terms)
+        if self.options.method == "saem":
+            self._load_sampler(psi, population)
+
+    def _load_sampler(self, psi: Psi, population: Population) -> None:
+        n, m = len(self.effects), psi.direction.shape[2]
+        none, some = np.zeros((0, n)), np.zeros((0, n, n))
+        words = np.zeros(2, dtype=np.uint64)
+        averages = Averages(some, some[..., None], some, some[..., None], some, some)
+        proposal, source = Proposal(none, some, none), Source(words, words, 0)
+        data = self.steps, psi, self.rows, population
+        walk(*data, proposal, source, Moves(1, 1, 1), 0, 0, some, averages)
+        row_information(*data, none, some, some)
+        slopes(*data, some, none, np.zeros((0, n, m)), some)
 
     def _terms(self, eta: Vector | None, directions: int) -> Terms:
         n, effects = self.n_subjects, len(self.effects)
@@ -663,20 +677,23 @@ class Problem:
         by_direction, by_factor = averages.by_direction, averages.by_factor
         return self._packed(x, jacobian, by_direction, by_factor, averages.by_sigma)
 
-    def row_information(self, x: Vector, eta: Vector) -> Vector:
-        """Expected information of each subject's rows on the directions, at given effects.
+    def row_information(self, x: Vector, eta: Vector) -> tuple[Vector, Vector]:
+        """Compute the expected information of each subject's rows, at given effects.
 
         Returns
         -------
-        array (subjects, m, m)
-            Of half of -2 log likelihood.
+        by_direction : array (subjects, m, m)
+            On the directions.
+        by_sigma : array (subjects, 2, 3)
+            Relative slope of the residual standard deviation in each coefficient, summed over the
+            rows that are not censored, and their information on it.
         """
         values = self.packing.unpack(x)
         psi = self._psi(*self.typical(values.theta))
         m = psi.direction.shape[2]
-        out = np.zeros((self.n_subjects, m, m))
+        out = np.zeros((self.n_subjects, m, m)), np.zeros((self.n_subjects, 2, 3))
         population = Population(values.factor, values.sigma)
-        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), out)
+        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), *out)
         return out
 
     def directions_by_theta(self, x: Vector) -> tuple[Vector, Vector]:

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.datatree import fit_tree
 from pkmodel.definition.option_check import whole_number_fault
@@ -32,11 +34,13 @@ from pkmodel.document import (
     model_part,
     number,
     parameters_part,
+    posterior_part,
+    sampling_part,
     search_part,
     shrinkage_part,
     subjects_part,
 )
-from pkmodel.draws.drawing import draw_about
+from pkmodel.draws.drawing import draw_about, posterior_sample
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
@@ -83,6 +87,8 @@ class Fit:
     status : Status
     warnings : tuple of str
     seconds : dict of str to float
+    posterior : Posterior or None
+        Draws, where the method was full Bayes; the estimates are then their means.
     """
 
     title: str
@@ -93,6 +99,7 @@ class Fit:
     status: Status
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(repr=False)
+    posterior: Posterior | None = field(default=None, repr=False)
 
     # -- what was fitted ------------------------------------------------------------------------
 
@@ -146,7 +153,7 @@ class Fit:
     @property
     def converged(self) -> bool:
         """Whether the estimates are an optimum."""
-        return self.status is Status.CONVERGED
+        return self.status.is_good
 
     @property
     def objective(self) -> float:
@@ -230,15 +237,28 @@ class Fit:
     def trace(self) -> pd.DataFrame:
         """Every evaluation of the search, then that of the estimates, which the summary reports.
 
-        The first steps are those of FOCE-I for every method. The last row has the modes searched
-        from zero, after the last steps with the true Hessian.
+        The first steps are those of FOCE-I for every method; SAEM has no objective of its own, and
+        its rows are the Laplace one wherever modes were searched. The last row has the modes
+        searched from zero, after the last steps with the true Hessian.
         """
         columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
         start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
         final = self.estimate.final
         norm = float(np.linalg.norm(final.gradient))
-        last = (start, number + 1, self.method, final.objective, norm)
+        last = (start, number + 1, self.problem.likelihood, final.objective, norm)
         return pd.DataFrame([*self.estimate.trace, last], columns=columns)
+
+    @property
+    def iterations(self) -> pd.DataFrame | None:
+        """One row for each iteration of SAEM: start, phase and parameters; None without draws."""
+        sampling = self.estimate.sampling
+        if sampling is None:
+            return None
+        packing = self.problem.packing
+        where = [(r.start, r.iteration, str(r.phase)) for r in sampling.records]
+        values = [packing.natural(r.x) for r in sampling.records]
+        table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
+        return table.join(pd.DataFrame(values, columns=list(packing.names)))
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
@@ -258,7 +278,15 @@ class Fit:
 
     @cached_property
     def _parameters(self) -> dict[str, dict[str, Parameter]]:
-        return parameters(self.problem, self.estimate.x, self.covariance)
+        fitted = parameters(self.problem, self.estimate.x, self.covariance)
+        if self.diagnosis is None:
+            return fitted
+        return posterior_parameters(self.problem, self.diagnosis, fitted)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """What draws from the posterior say of themselves; None without any."""
+        return None if self.posterior is None else diagnose(self.problem, self.posterior)
 
     def contrast(
         self,
@@ -408,6 +436,8 @@ class Fit:
             **search_part(self.problem, self.estimate),
             **integration_part(self.problem, self.estimate),
             **certificate_part(self._exact_comparison),
+            **sampling_part(self.problem, self.estimate),
+            "posterior": posterior_part(self.problem, self.posterior, self.diagnosis),
             "seconds": dict(self.seconds),
         }
 
@@ -468,7 +498,9 @@ class Fit:
         if fault:
             raise FitError(f"to_datatree: draws and seed: {fault}")
         sample = None
-        if draws:
+        if draws and self.posterior is not None:
+            sample = posterior_sample(self.posterior, draws)
+        elif draws:
             sample = draw_about(self.problem, self.estimate, self.covariance, draws, seed)
         return fit_tree(
             self.problem,
@@ -483,7 +515,7 @@ class Fit:
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
 
-        All or nothing.
+        With SAEM also iterations.csv. All or nothing.
 
         Parameters
         ----------
@@ -518,4 +550,6 @@ class Fit:
         self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
+        if self.iterations is not None:
+            self.iterations.to_csv(folder / "iterations.csv", index=False)
         self.to_datatree(draws=0).to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import pkmodel as pk
 from pkmodel.cli import main
 from pkmodel.estimate.certificate import Certificate, is_cheap
+from test_engine_against_twin import VARIANTS, definition_text, simulated
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +85,25 @@ def test_an_evaluation_is_compared_but_not_searched() -> None:
     assert np.isnan(found.gain)
 
 
-def test_many_effects_are_certified_by_other_draws() -> None:
+def test_draws_for_few_effects_are_certified_by_quadrature() -> None:
     definition = pk.read_definition("phenobarbital")
     options = replace(definition.options, method="imp", draws=64)
     fit = pk.evaluate(replace(definition, options=options))
-    assert fit.certify().comparison.exact == "agq"
+    at = fit.certify().comparison
+    assert at.exact == "agq"
+    assert abs(at.difference) < 4.0 * fit.estimate.final.error
+
+
+def test_many_effects_are_certified_by_more_and_other_draws(scratch, define) -> None:
+    data = scratch / "certificate.csv"
+    simulated(False).to_csv(data, index=False)
+    text = definition_text(VARIANTS["occasion block"], "imp", "draws = 256", data)
+    fit = pk.evaluate(define("certificate", text))
+    assert len(fit.problem.effects) == 6
+    at = fit.certify().comparison
+    assert (at.exact, at.nodes) == ("imp", 1024)
+    assert abs(at.difference) < 4.0 * np.hypot(fit.estimate.final.error, at.error)
+    assert at.error < fit.estimate.final.error
 
 
 def test_the_document_has_a_line_of_it_where_that_is_cheap(

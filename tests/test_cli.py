@@ -276,7 +276,7 @@ def test_bad_input_exits_2_with_one_message_and_writes_nothing(
         ("fit", "."),
         ("fit", PHENOBARBITAL, "--threads", "0"),
         ("fit", PHENOBARBITAL, "--seed", "-1"),
-        ("fit", PHENOBARBITAL, "--method", "nuts"),
+        ("fit", PHENOBARBITAL, "--method", "nut"),
         ("unknown",),
     ],
     ids=str,

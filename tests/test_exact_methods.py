@@ -68,19 +68,17 @@ def away(problem: Problem) -> np.ndarray:
     return x + 0.1 * np.random.default_rng(5).standard_normal(x.size)
 
 
-WITH_INTERACTION = [name for name in VARIANTS if name not in ("m1", "oral", "m3 lognormal")]
-
-
-@pytest.mark.parametrize("variant", WITH_INTERACTION)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_gradient_is_that_of_the_objective(variant: str, problem_of: Callable) -> None:
-    """Nodes move with mode and curvature; worst of all 2e-8 (differences' rounding)."""
+    """Nodes move with mode and curvature; worst of all 2.7e-10, as without nodes: rounding of
+    the differences. The tolerance is four times that."""
     _, problem = problem_of(variant)
     x = away(problem)
     orders = (3, 5) if len(problem.effects) > 2 else (1, 3, 5, 7)
     found = {order: worst_slope(by_quadrature(problem, order), x) for order in orders}
     found["draws"] = worst_slope(by_sampling(problem, 50), x)
     print(variant, {name: f"{value:.1e}" for name, value in found.items()})
-    assert max(found.values()) < 1e-7
+    assert max(found.values()) < 1e-9
 
 
 @pytest.mark.parametrize("variant", ["plain", "m3 oral", "m3 occasions", "lognormal"])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor
-from pkmodel.bayes.coordinates import choose_coordinates, shifts
+from pkmodel.bayes.coordinates import choose_coordinates, effects_at, shifts
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes
 from pkmodel.problem import Problem
@@ -105,5 +105,6 @@ class JointTarget:
     def effects(self, vector: Vector) -> tuple[Vector, Vector]:
         """Packed parameters and random effects at a vector of the sampler."""
         x, z = self.split(vector)
-        self._evaluate(x, z)
-        return x, self._slopes.eta.copy()
+        c = self.coordinates
+        place = c.place + c.slope @ (x - self.anchor.x) + np.einsum("iab,ib->ia", c.spread, z)
+        return x, effects_at(self.problem, x, place, c.centred)

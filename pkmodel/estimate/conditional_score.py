@@ -4,8 +4,8 @@ By Fisher's identity it is the mean of the complete score; the mean of l_z'(a + 
 for any a and B (Stein 1972), with l half of -2 log joint density and z the whitened effects. Both
 together are the complete score of effects that move with the parameters, by a + B z, and where
 these follow the conditional law there is hardly any noise left (Mira, Solgi and Imparato 2013,
-10.1007/s11222-012-9344-6). They are found from the slopes at a few points about each mode; what
-they are cannot bias the score. The information is Louis' (1982, 10.1111/j.2517-6161.1982.tb01203.x):
+10.1007/s11222-012-9344-6). They are found by regression at a few points about each mode; what they
+are cannot bias the score. The information is Louis' (1982, 10.1111/j.2517-6161.1982.tb01203.x):
 the mean of the complete information less the variance of the complete score, for the same moving
 effects, of which the second is what little is left.
 """
@@ -23,8 +23,10 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-REACH = 1.5
-"""Distance of the points from the mode, in standard deviations."""
+POINTS = 4
+"""Pairs of points for each control of the second order."""
+
+RIDGE = 1e-9
 
 STEP = 1e-3
 """Of the central differences of the score in the packed parameters."""
@@ -56,43 +58,48 @@ class Transport:
 
 
 def _points(n: int) -> Vector:
-    """Centre, both sides of each axis, and both ends of the diagonals: an array (points, n)."""
-    axes = np.eye(n)
-    diagonals = [axes[a] + axes[b] for a in range(n) for b in range(a)]
-    sides = np.array([*axes, *diagonals])
-    return REACH * np.concatenate([np.zeros((1, n)), sides, -sides])
-
-
-def _fit_surface(points: Vector, values: Vector) -> tuple[Vector, Vector]:
-    """Fit linear and quadratic terms, b'z + z'Qz / 2, to values (subjects, points, ...)."""
-    n = points.shape[1]
-    rows, columns = np.tril_indices(n)
-    products = points[:, rows] * points[:, columns] * np.where(rows == columns, 0.5, 1.0)
-    design = np.column_stack([np.ones(len(points)), points, products])
-    found = np.einsum("kp,ipq->ikq", np.linalg.pinv(design), values)
-    quadratic = np.empty((len(values), n, n, values.shape[2]))
-    quadratic[:, rows, columns] = found[:, 1 + n :]
-    quadratic[:, columns, rows] = found[:, 1 + n :]
-    return found[:, 1 : 1 + n], quadratic
+    """Draw standard normal points (points, n) in opposite pairs, the same for every subject."""
+    rng = np.random.default_rng(n)
+    half = rng.normal(size=(POINTS * n * (n + 1) // 2, n))
+    return np.concatenate([half, -half])
 
 
 def make_transport(problem: Problem, x: Vector, chains: Chains) -> Transport:
-    """Find the transport at `x` about the modes of the chains' proposals."""
+    """Find the transport at `x` about the modes of the chains' proposals.
+
+    That which leaves the complete score the least variance over the points: a regression for each
+    subject.
+    """
     factor = problem.packing.unpack(x).factor
     centre = np.linalg.solve(factor, chains.centre.T).T
     spread = np.linalg.solve(factor, chains.spread)
     n = len(factor)
-    points = _points(n)
-    u = np.ascontiguousarray(centre[:, None] + np.einsum("iab,pb->ipa", spread, points))
+    z = _points(n)
+    u = np.ascontiguousarray(centre[:, None] + np.einsum("iab,kb->ika", spread, z))
     _, slope = problem.joint_slopes(x, u)
-    slope[:, :, :n] = slope[:, :, :n] @ spread
-    linear, quadratic = _fit_surface(points, slope)
-    shift = -linear[:, :, n:]
-    turn = -0.5 * (quadratic[..., n:] + np.einsum("iabc,icp->iabp", quadratic[..., :n], shift))
-    known = np.all(np.isfinite(shift), axis=(1, 2)) & np.all(np.isfinite(turn), axis=(1, 2, 3))
-    shift[~known] = 0.0
-    turn[~known] = 0.0
-    return Transport(factor, centre, spread, shift, turn)
+    is_defined = np.all(np.isfinite(slope), axis=2, keepdims=True)
+    slope = np.where(is_defined, slope, 0.0)
+    by_z = slope[:, :, :n] @ spread
+    products = by_z[:, :, :, None] * z[:, None, :] - np.eye(n)
+    controls = np.concatenate([by_z, products.reshape(*by_z.shape[:2], -1)], axis=2)
+    found = -_regress(controls, slope[:, :, n:], is_defined.astype(float))
+    turn = found[:, n:].reshape(len(found), n, n, -1)
+    return Transport(factor, centre, spread, found[:, :n], turn)
+
+
+def _regress(controls: Vector, values: Vector, weight: Vector) -> Vector:
+    """Slopes of values (subjects, points, ...) on controls, about their means.
+
+    Controls are scaled, so that a ridge can keep a singular regression from harm.
+    """
+    count = np.maximum(np.sum(weight, axis=1, keepdims=True), 1.0)
+    centred = weight * (controls - np.sum(weight * controls, axis=1, keepdims=True) / count)
+    size = np.sqrt(np.maximum(np.sum(centred**2, axis=1, keepdims=True), 1e-300))
+    scaled = centred / size
+    normal = scaled.transpose(0, 2, 1) @ scaled + RIDGE * np.eye(controls.shape[2])
+    return np.asarray(
+        np.linalg.solve(normal, scaled.transpose(0, 2, 1) @ values) / size.transpose(0, 2, 1)
+    )
 
 
 def scores(problem: Problem, x: Vector, averages: Averages, transport: Transport) -> Vector:
@@ -156,4 +163,4 @@ def information(problem: Problem, x: Vector, u: Vector, transport: Transport) ->
         ahead = score(x + step, u + STEP * velocity[..., p])
         behind = score(x - step, u - STEP * velocity[..., p])
         out[p] += np.sum(ahead - behind, axis=(0, 1)) / (2.0 * STEP * draws)
-    return 0.5 * (out + out.T)
+    return np.asarray(0.5 * (out + out.T))
