@@ -433,8 +433,8 @@ def test_compare_refuses_what_cannot_be_compared(arguments, message, tmp_path):
     assert not out.exists()
 
 
-def test_compare_exits_with_1_where_a_fit_did_not_converge(variant, tmp_path):
-    short = variant({'method = "focei"': 'method = "focei"\nmax_evaluations = 3'})
+def test_compare_exits_with_1_where_a_fit_did_not_converge(definition, tmp_path):
+    short = definition({'method = "focei"': 'method = "focei"\nmax_evaluations = 3'})
     result = _run("compare", PHENOBARBITAL, short, "--out", tmp_path / "comparison")
     assert result.exit_code == 1
     assert "no criteria, no test" in result.output

@@ -13,15 +13,10 @@ from numpy.typing import NDArray
 
 from pkmodel.draws.pointwise import log_likelihood_constant
 from pkmodel.draws.sample import Sample
-from pkmodel.problem import LOOSE, MOST_NODES, Evaluation, Problem, exact_method
+from pkmodel.estimate.order import Order, settle_order
+from pkmodel.problem import DRAWS, LOOSE, Evaluation, Problem, exact_method
 
 Vector = NDArray[np.float64]
-
-ORDERS = (5, 7, 9, 13, 19, 27, 39)
-"""Orders of quadrature, tried in turn."""
-
-SETTLED = 1e-3
-"""The order is high enough where the objective moved by less since the order before."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +26,26 @@ class Exact:
     Attributes
     ----------
     problem : Problem
-        Under the exact method, of the order that was enough.
+        Under the exact method.
     evaluation : Evaluation
-    unsettled : float
-        How far the last raise of the order moved the objective; 0 for importance sampling, whose
-        error stands in the evaluation.
+        Its `error` is that of importance sampling.
+    order : Order or None
+        Of quadrature.
     """
 
     problem: Problem
     evaluation: Evaluation
-    unsettled: float
+    order: Order | None
 
     @property
     def is_settled(self) -> bool:
-        """Whether a higher order would hardly matter."""
-        return self.unsettled <= SETTLED
+        """Whether more nodes would hardly matter."""
+        return self.order is None or self.order.is_settled
 
     def __str__(self) -> str:
-        if self.problem.options.method == "imp":
-            return f"importance sampling with {self.problem.draws} draws a subject"
-        return f"adaptive quadrature of order {self.problem.order}"
+        if self.order is None:
+            return f"importance sampling with {self.problem.draws} draws of each subject"
+        return f"adaptive quadrature of order {self.order.nodes}"
 
 
 def exact_likelihood(problem: Problem, x: Vector, modes: Vector) -> Exact:
@@ -68,21 +63,16 @@ def exact_likelihood(problem: Problem, x: Vector, modes: Vector) -> Exact:
     Returns
     -------
     Exact
+        Draws are others than those of a fit by importance sampling, which minimises its own error.
     """
-    judge = problem.with_method(exact_method(problem))
-    if judge.options.method == "imp":
-        return Exact(judge, judge.evaluate(x, modes), 0.0)
-    before, moved = np.inf, np.inf
-    for order in ORDERS:
-        if order ** len(problem.effects) > MOST_NODES:
-            break
-        judge = judge.with_order(order)
-        evaluation = judge.evaluate(x, modes)
-        moved = abs(evaluation.objective - before)
-        before = evaluation.objective
-        if moved <= SETTLED:
-            break
-    return Exact(judge, evaluation, float(moved))
+    if exact_method(problem) == "imp":
+        draws = max(problem.draws, DRAWS)
+        drawn = problem.with_method("imp").with_draws(draws, problem.options.seed + 1)
+        return Exact(drawn, drawn.evaluate(x, modes), None)
+    quadrature = problem.with_method("agq").with_order(None)
+    order = settle_order(quadrature, x, modes)
+    settled = quadrature.with_order(order.nodes)
+    return Exact(settled, settled.evaluate(x, modes), order)
 
 
 def subject_log_likelihood(problem: Problem, evaluation: Evaluation) -> Vector:

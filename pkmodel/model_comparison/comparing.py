@@ -180,10 +180,7 @@ def _warnings(
     for name, judgement in judgements.items():
         exact = judgement.likelihood
         if not exact.is_settled:
-            out.append(
-                f"{name}: the exact objective has not settled: {exact} moved it by "
-                f"{exact.unsettled:.2g}; some subject's effects have a law far from normal"
-            )
+            out.append(f"{name}: {exact} has not settled, so its exact objective is not to be used")
         if not judgement.is_maximum:
             status = judgement.fit.status
             out.append(f"{name}: {status}; no criteria, no test. {status.advice}")

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.draws.exact import ORDERS, Exact, exact_likelihood, subject_log_likelihood
+from pkmodel.draws.exact import Exact, exact_likelihood, subject_log_likelihood
 from pkmodel.draws.pointwise import log_likelihood_constant
 from pkmodel.formula import parse_formula
 from pkmodel.model_comparison.slopes import Slopes, newton_step, slopes_at
-from pkmodel.problem import Evaluation, Problem
+from pkmodel.problem import ORDER, Evaluation, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 
@@ -73,7 +73,7 @@ class Judgement:
     def coarse(self) -> Problem:
         """The exact method with few nodes: differences between neighbours need no more."""
         is_drawn = self.judge.options.method == "imp"
-        return self.judge if is_drawn else self.judge.with_order(ORDERS[0])
+        return self.judge if is_drawn else self.judge.with_order(ORDER)
 
     @cached_property
     def coarse_evaluation(self) -> Evaluation:
