@@ -20,7 +20,7 @@ from pkmodel.kernels.metropolis import Moves
 
 Vector = NDArray[np.float64]
 
-AVERAGING = Moves(independent=4, together=1, single=0)
+AVERAGING = Moves(independent=2, together=1, single=0)
 
 BATCH, BURN_IN = 20, 5
 """Iterations at one point for a Newton step, and those before that do not count."""
@@ -69,7 +69,7 @@ def average(run: Run) -> None:
 
 def _batch(run: Run) -> tuple[Transport, Vector, Vector]:
     """Draw at one point: the transport there, the information and the score."""
-    run.renew()
+    run.renew(from_chains=True)
     transport = make_transport(run.problem, run.x, run.chains)
     total = np.zeros_like(run.x)
     kept = []

@@ -103,7 +103,7 @@ def monte_carlo_error(series: Vector, batch: int) -> Vector:
 
 
 def split_r_hat(series: Vector) -> Vector:
-    """Compute the potential scale reduction of series, each chain in two halves.
+    """Compare halves of chains: potential scale reduction of series (iterations, chains, size).
 
     Gelman and Rubin 1992, 10.1214/ss/1177011136.
 
