@@ -755,13 +755,33 @@ class Problem:
         psi = self._psi(mu, jacobian)
         return hierarchy(self.steps, psi, self.rows, population, coordinates, point, out)
 
-    def by_theta(self, by_direction: Vector, jacobian: Vector) -> Vector:
-        """Sum the subjects' slopes in the directions to those in all thetas."""
+    def by_theta(self, by_direction: Vector, by_shift: Vector, jacobian: Vector) -> Vector:
+        """Sum slopes in the directions and in the effects' shifts to those in all thetas.
+
+        Parameters
+        ----------
+        by_direction : array (subjects, m)
+        by_shift : array (subjects, effects)
+            In the typical parameter of each effect, at each subject's first row; those of effects
+            between occasions count nothing.
+        jacobian : array (n, parameters, thetas)
+        """
+        by_mu = np.zeros((self.n_subjects, len(self.structure.parameters)))
+        if not self.varies:
+            by_mu += by_direction[:, self._order]
+        between = [k for k, e in enumerate(self.effects) if e.occasion == 0]
+        by_mu[:, self._carriers] += by_shift[:, between]
+        first = jacobian[self.start[:-1]] if self.varies else jacobian
+        out = by_mu.ravel() @ first.reshape(-1, first.shape[2])
         if self.varies:
-            return np.asarray(np.sum(by_direction[:, len(self.effects) :], axis=0))
-        return np.asarray(
-            by_direction[:, self._order].ravel() @ jacobian.reshape(-1, jacobian.shape[2])
-        )
+            out += np.sum(by_direction[:, len(self.effects) :], axis=0)
+        return np.asarray(out)
+
+    @cached_property
+    def _carriers(self) -> list[int]:
+        """The parameter of each effect between subjects."""
+        names = self.structure.parameters
+        return [names.index(e.parameter) for e in self.effects if e.occasion == 0]
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""
