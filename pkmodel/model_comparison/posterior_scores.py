@@ -1,4 +1,4 @@
-"""How well a posterior without a subject predicts it: smoothed importance weights over its draws."""
+"""How well a posterior without a subject predicts it, by smoothed importance weights."""
 
 from __future__ import annotations
 
