@@ -40,7 +40,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -55,7 +55,7 @@ import stamp
 import pkmodel as pk
 from pkmodel.definition.option_check import METHODS
 from pkmodel.diagnostics.parameters import Parameter, parameters
-from pkmodel.estimate.covariance import covariance
+from pkmodel.estimate.covariance import Covariance, covariance
 
 PATH = Path(__file__).with_suffix(".csv")
 REPLICATES = 200
@@ -223,12 +223,22 @@ def intervals(found: pk.Fit) -> Iterator[tuple[str, dict[str, Parameter]]]:
         yield "posterior", own
         return
     yield "sandwich", own
-    x, final = found.estimate.x, found.estimate.final
-    other = parameters(found.problem, x, covariance(found.problem, x, final, "r"))
+    other = parameters(found.problem, found.estimate.x, from_r(found))
     yield (
         "r",
         {f"{kind} {name}": p for kind, entries in other.items() for name, p in entries.items()},
     )
+
+
+def from_r(found: pk.Fit) -> Covariance:
+    """Return the covariance from R alone, of the second derivatives that the fit has."""
+    given, x, packing = found.covariance, found.estimate.x, found.problem.packing
+    assert given is not None
+    if given.boundary or given.flat:
+        return covariance(found.problem, x, found.estimate.final, "r")
+    packed = np.linalg.inv(0.5 * given.hessian)
+    jacobian = packing.natural_jacobian(x)
+    return replace(given, packed=packed, natural=jacobian @ packed @ jacobian.T, source="r")
 
 
 # -- table ----------------------------------------------------------------------------------------
