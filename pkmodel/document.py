@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from pkmodel.bayes.default_priors import complete, has_correlations
+from pkmodel.bayes.diagnosis import Diagnosis
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.etabar import EtaBar
+from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.estimate.certificate import ExactComparison
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.grouping import Groups
-from pkmodel.problem import Problem
+from pkmodel.problem import Problem, has_interaction
 from pkmodel.shipped import column_meanings
 from pkmodel.status import Status
 from pkmodel.subjects import Subjects
@@ -40,7 +45,7 @@ def model_part(title: str, problem: Problem) -> Part:
         "pkmodel": __version__,
         "title": title,
         "method": options.method,
-        "interaction": options.method not in ("fo", "foce") and options.interaction is not False,
+        "interaction": options.method != "fo" and has_interaction(options),
         "structure": model.structure,
         "distribution": {
             p: model.distribution.get(p, "lognormal") for p in problem.structure.parameters
@@ -83,7 +88,7 @@ def ending_part(status: Status, warnings: Sequence[str]) -> Part:
     return {
         "status": str(status),
         "advice": status.advice,
-        "converged": status is Status.CONVERGED,
+        "converged": status.is_good,
         "warnings": list(warnings),
     }
 
@@ -198,3 +203,84 @@ def search_part(problem: Problem, estimate: Estimate) -> Part:
         "decrease_left": number(estimate.decrease),
         "cold_gap": number(estimate.cold_gap),
     }
+
+
+def integration_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how fine an integral over the effects was, and the error of the objective by it."""
+    order, final = estimate.order, estimate.final
+    is_sampled = problem.likelihood == "imp"
+    return {
+        "quadrature": None
+        if order is None
+        else {"order": order.nodes, "change": number(order.change), "settled": order.is_settled},
+        "importance": {
+            "draws": problem.draws,
+            "error": number(final.error),
+            "least_share": number(float(np.min(final.terms.share))),
+        }
+        if is_sampled
+        else None,
+    }
+
+
+def certificate_part(comparison: ExactComparison | None) -> Part:
+    """Write how far the objective is from the exact one, where that was computed."""
+    if comparison is None:
+        return {"certificate": None}
+    worst, by = comparison.worst(1)[0]
+    return {
+        "certificate": {
+            "method": comparison.exact,
+            "nodes": comparison.nodes,
+            "objective": number(comparison.exact_objective),
+            "error": number(comparison.error),
+            "difference": number(comparison.difference),
+            "worst_subject": worst,
+            "worst_difference": number(by),
+        }
+    }
+
+
+def posterior_part(
+    problem: Problem, posterior: Posterior | None, diagnosis: Diagnosis | None
+) -> Part | None:
+    """Say how the posterior was sampled, by which priors, and how well; None without draws."""
+    if posterior is None or diagnosis is None:
+        return None
+    chains, draws, _ = posterior.x.shape
+    labels = [effect_label(e.parameter, e.occasion) for e in problem.effects]
+    return {
+        "target": posterior.target,
+        "chains": chains,
+        "draws": draws,
+        "tune": posterior.tune,
+        "gradients": posterior.gradients,
+        "divergences": posterior.divergences,
+        "r_hat": number(diagnosis.worst_r_hat),
+        "ess_bulk": number(diagnosis.smallest_bulk),
+        "ess_tail": number(diagnosis.smallest_tail),
+        "pareto_k": number(posterior.pareto_k),
+        "weight_efficiency": number(posterior.efficiency),
+        "centred": [n for n, c in zip(labels, posterior.centred, strict=False) if c],
+        "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
+        "priors": _priors(problem),
+        "mixing": {
+            name: {key: number(value) for key, value in vars(mixing).items()}
+            for name, mixing in diagnosis.mixing.items()
+        },
+    }
+
+
+def _priors(problem: Problem) -> dict[str, str]:
+    """Write every prior that was used, by the name of its parameter; of Omega the deviations."""
+    priors = complete(problem.model)
+    tables = {"theta": priors.theta, "sd of omega": priors.omega}
+    tables |= {"sd of occasion": priors.occasion, "sigma": priors.sigma}
+    out = {
+        f"{kind} {name}": str(prior)
+        for kind, table in tables.items()
+        for name, prior in table.items()
+    }
+    if has_correlations(problem.model):
+        out["correlations"] = f"LKJ({priors.lkj:g})"
+    return out

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
+from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
     Definition,
@@ -28,6 +30,7 @@ from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
+from pkmodel.estimate.exact import settled
 from pkmodel.estimate.maximum_likelihood import (
     Estimate,
     decrease_inside,
@@ -37,6 +40,7 @@ from pkmodel.estimate.methods import ESTIMATORS
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.models.model import Model, Options
+from pkmodel.nodes import LEAST_SHARE
 from pkmodel.prediction import is_cold
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
@@ -53,6 +57,8 @@ GAIN_LEFT = 1e-3
 NOTED_GAIN, SAMPLED_GAIN_LEFT = 0.05, 0.25
 """Where estimates come from draws, and keep their Monte Carlo error: a gain from which it is said,
 and the most with which a fit counts as converged, half a standard error of a parameter."""
+
+FULL_BAYES = "nuts"
 
 
 def fit(
@@ -127,10 +133,14 @@ def fit(
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
+    if options.method == FULL_BAYES:
+        with within(_source(model)):
+            return _full_bayes(title, problem, subjects, seconds, begin, say)
     estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say))
     if estimate is None:
         with within(_source(model)):
             raise _undefined(problem)
+    problem, estimate = settled(problem, estimate)
     seconds["optimise"] = time.perf_counter() - mark
     mark = time.perf_counter()
     uncertainty = None
@@ -145,6 +155,48 @@ def fit(
     status = _status(problem, estimate, uncertainty)
     warnings = _warnings(problem, estimate, uncertainty)
     return Fit(title, problem, subjects, estimate, uncertainty, status, warnings, seconds)
+
+
+def _full_bayes(
+    title: str,
+    problem: Problem,
+    subjects: Subjects,
+    seconds: dict[str, float],
+    begin: float,
+    say: Progress,
+) -> Fit:
+    """Sample the posterior, and judge the draws."""
+    mark = time.perf_counter()
+    found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
+    if found is None:
+        raise _undefined(problem)
+    seconds["optimise"] = time.perf_counter() - mark
+    seconds.update(covariance=0.0, total=time.perf_counter() - begin)
+    diagnosis = diagnose(problem, found.posterior)
+    is_cut = found.estimate.ending == "interrupted"
+    status = Status.INTERRUPTED if is_cut else posterior_status(found.posterior, diagnosis)
+    warnings = _warnings(problem, found.estimate, None)
+    warnings = (*warnings, *posterior_warnings(found.posterior, diagnosis))
+    return Fit(
+        title,
+        problem,
+        subjects,
+        found.estimate,
+        found.covariance,
+        status,
+        warnings,
+        seconds,
+        found.posterior,
+    )
+
+
+def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
+    """Return what tells in a line how far the sampler has come."""
+
+    def tell(done: int, total: int, divergences: int) -> None:
+        say(f"draw {done} of {total}: {divergences} divergences")
+
+    return tell
 
 
 def _progress_line(starts: int, say: Progress) -> Callable[[int, int, float], None]:
@@ -195,6 +247,7 @@ def evaluate(
         with within(_source(model)):
             raise _undefined(problem)
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
+    problem, estimate = settled(problem, estimate)
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
     return Fit(title, problem, subjects, estimate, None, Status.EVALUATED, warnings, seconds)
@@ -352,6 +405,7 @@ def _warnings(
             f"with modes searched from zero the objective differs by {estimate.cold_gap:+.4g} from "
             "the search's: some subjects have several modes"
         )
+    out += _integration(problem, estimate)
     if estimate.sampling is not None and NOTED_GAIN < estimate.decrease < np.inf:
         out.append(
             f"by the exact likelihood the objective could fall by {estimate.decrease:.2g}: the "
@@ -371,6 +425,28 @@ def _warnings(
         out += implausible_estimates(problem, estimate.x, found)
         out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
+
+
+def _integration(problem: Problem, estimate: Estimate) -> list[str]:
+    """Warn where nodes or draws are too few for the integral over the effects."""
+    order = estimate.order
+    out = []
+    if order is not None and not order.is_settled:
+        change = f"{order.change:+.2g}" if np.isfinite(order.change) else "an unknown amount"
+        out.append(
+            f"quadrature of order {order.nodes} has not settled: with more nodes the objective "
+            f"changes by {change}; a higher fit.order, or method = 'imp', tells more"
+        )
+    few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
+    if problem.likelihood == "imp" and few.size:
+        ids = problem.dataset.ids[few]
+        listed = ", ".join(str(v) for v in ids[:10]) + (" ..." if few.size > 10 else "")
+        out.append(
+            f"the draws of {few.size} subjects are worth less than {LEAST_SHARE:.0%} of their "
+            f"number ({listed}): their part of the objective is not to be trusted without more "
+            "draws, see fit.draws"
+        )
+    return out
 
 
 def _errors_from_elsewhere(problem: Problem, uncertainty: Covariance) -> list[str]:

@@ -31,6 +31,10 @@ FILES = (
     "samples.csv",
     "published.csv",
     "report.html",
+    "model_comparison.csv",
+    "model_comparison.json",
+    "model_comparison_subjects.csv",
+    "likelihood_ratios.csv",
 )
 """What may stand in the folder of a fit: it is replaced with all of it."""
 

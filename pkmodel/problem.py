@@ -159,11 +159,17 @@ class Problem:
         other.options = replace(self.options, method=method, interaction=None)
         return other
 
-    def with_order(self, order: int) -> Problem:
-        """Return the same problem with another number of quadrature nodes in each effect."""
+    def with_order(self, order: int | None) -> Problem:
+        """Return the same problem with so many quadrature nodes in each effect."""
         other = copy(self)
         other.options = replace(self.options, order=order)
         other._check_nodes()
+        return other
+
+    def with_draws(self, draws: int, seed: int) -> Problem:
+        """Return the same problem with other draws for importance sampling."""
+        other = copy(self)
+        other.options = replace(self.options, draws=draws, seed=seed)
         return other
 
     def holding(self, values: Mapping[str, float]) -> Problem:
@@ -325,7 +331,8 @@ class Problem:
     @property
     def draws(self) -> int:
         """Draws of each subject for importance sampling."""
-        return self.options.draws or DRAWS
+        asked = self.options.draws if self.options.method == "imp" else None
+        return asked or DRAWS
 
     @cached_property
     def own_scale(self) -> Vector:
@@ -386,19 +393,23 @@ class Problem:
         """Values of the formulas as they stand, valid or not; array (n, parameters)."""
         return np.column_stack([f.value_and_jacobian(theta)[0] for f in self._formulas])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the fast path of the predictions serves."""
+        return (
+            not self.varies
+            and self.structure.code == 0
+            and bool(np.all(self._distribution == LOGNORMAL))
+        )
+
     def _psi(self, mu: Vector, jacobian: Vector) -> Psi:
         direction = self._direction
         if self.varies:
             direction = direction.copy()
             direction[:, :, len(self.effects) :] = jacobian
-        is_plain = (
-            not self.varies
-            and self.structure.code == 0
-            and bool(np.all(self._distribution == LOGNORMAL))
-        )
         return Psi(
             scale=self.dataset.units.scale,
-            is_plain=is_plain,
+            is_plain=self.is_plain,
             distribution=self._distribution,
             order=self._order,
             segment=self._segment,
@@ -744,13 +755,33 @@ class Problem:
         psi = self._psi(mu, jacobian)
         return hierarchy(self.steps, psi, self.rows, population, coordinates, point, out)
 
-    def by_theta(self, by_direction: Vector, jacobian: Vector) -> Vector:
-        """Sum the subjects' slopes in the directions to those in all thetas."""
+    def by_theta(self, by_direction: Vector, by_shift: Vector, jacobian: Vector) -> Vector:
+        """Sum slopes in the directions and in the effects' shifts to those in all thetas.
+
+        Parameters
+        ----------
+        by_direction : array (subjects, m)
+        by_shift : array (subjects, effects)
+            In the typical parameter of each effect, at each subject's first row; those of effects
+            between occasions count nothing.
+        jacobian : array (n, parameters, thetas)
+        """
+        by_mu = np.zeros((self.n_subjects, len(self.structure.parameters)))
+        if not self.varies:
+            by_mu += by_direction[:, self._order]
+        between = [k for k, e in enumerate(self.effects) if e.occasion == 0]
+        by_mu[:, self._carriers] += by_shift[:, between]
+        first = jacobian[self.start[:-1]] if self.varies else jacobian
+        out = by_mu.ravel() @ first.reshape(-1, first.shape[2])
         if self.varies:
-            return np.asarray(np.sum(by_direction[:, len(self.effects) :], axis=0))
-        return np.asarray(
-            by_direction[:, self._order].ravel() @ jacobian.reshape(-1, jacobian.shape[2])
-        )
+            out += np.sum(by_direction[:, len(self.effects) :], axis=0)
+        return np.asarray(out)
+
+    @cached_property
+    def _carriers(self) -> list[int]:
+        """The parameter of each effect between subjects."""
+        names = self.structure.parameters
+        return [names.index(e.parameter) for e in self.effects if e.occasion == 0]
 
     def failed(self, terms: Terms) -> NDArray[np.int64]:
         """Return the subjects whose mode was not found."""

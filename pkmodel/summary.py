@@ -16,7 +16,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.nodes import LEAST_SHARE
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
+from pkmodel.posterior_text import COLUMNS, posterior_checks, posterior_row, prior_lines
 
 Document = Mapping[str, Any]
 
@@ -24,6 +26,10 @@ WIDTH = 100
 LARGE_CONDITION_NUMBER = 1000.0
 LARGE_SHRINKAGE = 0.3
 LARGEST_CV_VARIANCE = 5.0
+
+LARGE_DIFFERENCE = 1.0
+"""Of one subject's objective to its exact one."""
+
 METHODS = {
     "fo": "FO",
     "foce": "FOCE",
@@ -32,6 +38,7 @@ METHODS = {
     "agq": "adaptive quadrature",
     "imp": "importance sampling",
     "saem": "SAEM",
+    "nuts": "full Bayes (NUTS)",
 }
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
@@ -138,7 +145,9 @@ def _units(document: Document) -> str:
 
 
 def _objectives(document: Document) -> str:
-    parts = [f"objective {fixed(document['objective'], 3)}"]
+    sampled = document["importance"]
+    error = f" ± {number(sampled['error']) or UNKNOWN}" if sampled else ""
+    parts = [f"objective {fixed(document['objective'], 3)}{error}"]
     if document["objective_log"] is not None:
         parts.append(f"of log DV {fixed(document['objective_log'], 3)}")
     parts += [
@@ -164,6 +173,9 @@ def checks(document: Document) -> list[Check]:
     -------
     list of Check
     """
+    if document.get("posterior"):
+        judged = [Check(*finding) for finding in posterior_checks(document)]
+        return [_modes(document), *judged, _shrinkage(document)]
     found = [_modes(document)]
     if document["status"] != "evaluated":
         found = [
@@ -174,6 +186,7 @@ def checks(document: Document) -> list[Check]:
             _boundary(document),
             _standard_errors(document),
         ]
+    found += [*_integration(document), *_exactness(document)]
     return [*found, *_etabar(document), _shrinkage(document)]
 
 
@@ -217,6 +230,37 @@ def _modes(document: Document) -> Check:
     if document["status"] != "evaluated" and gap is not None:
         finding += f"; searched anew from zero: objective {gap:+.2g}"
     return Check("modes", "ok" if gap is None or abs(gap) <= 1e-4 else "look", finding)
+
+
+def _integration(document: Document) -> Iterator[Check]:
+    """Judge the integral over the effects, where there were nodes."""
+    quadrature, sampled = document["quadrature"], document["importance"]
+    if quadrature:
+        change = number(quadrature["change"]) or UNKNOWN
+        finding = f"order {quadrature['order']}; the next one changes the objective by {change}"
+        yield Check("quadrature", "ok" if quadrature["settled"] else "look", finding)
+    if sampled:
+        share = sampled["least_share"]
+        finding = f"{sampled['draws']} draws a subject, worth {percent(share)} of them at worst"
+        is_good = share is not None and share >= LEAST_SHARE
+        yield Check("draws", "ok" if is_good else "look", finding)
+
+
+def _exactness(document: Document) -> Iterator[Check]:
+    """Set the objective beside the exact one, where that was computed."""
+    found = document["certificate"]
+    if found is None:
+        return
+    if found["difference"] is None:
+        yield Check("exact objective", "look", "not defined at these values")
+        return
+    by = "quadrature" if found["method"] == "agq" else "importance sampling"
+    finding = (
+        f"{fixed(found['objective'], 3)} by {by}: {found['difference']:+.3g}; "
+        f"largest for subject {found['worst_subject']} ({found['worst_difference']:+.2g})"
+    )
+    is_near = abs(found["worst_difference"]) <= LARGE_DIFFERENCE
+    yield Check("exact objective", "ok" if is_near else "look", finding)
 
 
 def _starts(document: Document) -> Check:
@@ -294,12 +338,24 @@ def _checks_table(document: Document) -> Table:
 
 def _estimates(document: Document) -> RenderableType:
     note = "omega: variances on the transformed scale, with errors of the variance"
-    return Group(_parameters(document), Text(note, style="dim"))
+    if not document.get("posterior"):
+        return Group(_parameters(document), Text(note, style="dim"))
+    note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+    priors = [Padding(Text(line), (0, 0, 0, 2)) for line in prior_lines(document)]
+    return Group(
+        _parameters(document),
+        Text(note, style="dim"),
+        Text(""),
+        Text("priors (omega: of the standard deviations)", style="bold"),
+        *priors,
+    )
 
 
 def _parameters(document: Document) -> Table:
     """Tabulate the estimates; columns that nothing fills are left out."""
     names = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
+    if document.get("posterior"):
+        names = COLUMNS
     rows = list(_rows(document))
     table = Table(
         box=None,
@@ -320,11 +376,17 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
     for kind in ("theta", "omega", "occasion", "sigma"):
         for name, entry in document[kind].items():
             notes = (_scale(document, kind, name), "fixed" if entry["fixed"] else "", entry["note"])
-            yield (
-                f"{kind} {name}",
+            label = f"{kind} {name}"
+            told: tuple[str, ...] = (
                 number(entry["estimate"]),
                 fixed(entry["rse"], 1),
                 _interval(entry["lower"], entry["upper"]),
+            )
+            if document.get("posterior"):
+                told = posterior_row(document, label, entry)
+            yield (
+                label,
+                *told,
                 "" if document["status"] == "evaluated" else number(entry["init"]),
                 ", ".join(note for note in notes if note),
             )
