@@ -218,7 +218,9 @@ def _priors(problem: Problem) -> dict[str, str]:
     tables = {"theta": priors.theta, "sd of omega": priors.omega}
     tables |= {"sd of occasion": priors.occasion, "sigma": priors.sigma}
     out = {
-        f"{kind} {name}": str(prior) for kind, table in tables.items() for name, prior in table.items()
+        f"{kind} {name}": str(prior)
+        for kind, table in tables.items()
+        for name, prior in table.items()
     }
     if has_correlations(problem.model):
         out["correlations"] = f"LKJ({priors.lkj:g})"

@@ -147,9 +147,7 @@ def _marginal(
     return posterior, chains.is_interrupted
 
 
-Sampler = Callable[
-    [Problem, PackedPrior, Anchor, Told | None], tuple[Posterior, bool]
-]
+Sampler = Callable[[Problem, PackedPrior, Anchor, Told | None], tuple[Posterior, bool]]
 
 SAMPLERS: dict[str, Sampler] = {JOINT: _joint, MARGINAL: _marginal}
 

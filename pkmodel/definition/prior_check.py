@@ -48,7 +48,9 @@ def _theta_problems(table: Mapping[str, Prior], thetas: tuple[Theta, ...]) -> It
         faults = _name_faults(name, {t.name: t.fixed for t in thetas})
         faults = faults or _family_faults(prior, THETA_FAMILIES)
         if not faults and prior.family == "lognormal" and bounds[name].lower < 0.0:
-            faults = [f"lognormal needs a parameter that cannot be negative; say lower = 0 of {name}"]
+            faults = [
+                f"lognormal needs a parameter that cannot be negative; say lower = 0 of {name}"
+            ]
         yield from (Problem(fault, place) for fault in faults)
 
 
