@@ -13,10 +13,11 @@ from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.estimate.certificate import ExactComparison
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.grouping import Groups
-from pkmodel.problem import Problem
+from pkmodel.problem import Problem, has_interaction
 from pkmodel.shipped import column_meanings
 from pkmodel.status import Status
 from pkmodel.subjects import Subjects
@@ -44,7 +45,7 @@ def model_part(title: str, problem: Problem) -> Part:
         "pkmodel": __version__,
         "title": title,
         "method": options.method,
-        "interaction": options.method in ("focei", "laplace") and options.interaction is not False,
+        "interaction": options.method != "fo" and has_interaction(options),
         "structure": model.structure,
         "distribution": {
             p: model.distribution.get(p, "lognormal") for p in problem.structure.parameters
@@ -161,6 +162,28 @@ def covariance_part(covariance: Covariance | None) -> Part:
     }
 
 
+def sampling_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how the draws of the estimation went; null for a method without."""
+    sampling = estimate.sampling
+    if sampling is None:
+        return {"sampling": None}
+    found = sampling.averaged
+    names = problem.packing.names
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = found.error / found.standard_error
+    acceptance = dict(zip(("independent", "together", "single"), sampling.acceptance, strict=True))
+    return {
+        "sampling": {
+            "chains": sampling.chains,
+            "iterations": sampling.iterations,
+            "acceptance": {kind: number(value) for kind, value in acceptance.items()},
+            "is_settled": found.is_settled,
+            "monte_carlo_error": {n: number(v) for n, v in zip(names, relative, strict=True)},
+            "r_hat": {n: number(v) for n, v in zip(names, found.r_hat, strict=True)},
+        }
+    }
+
+
 def search_part(problem: Problem, estimate: Estimate) -> Part:
     """Say how the search went: subjects without a mode, starts, evaluations, what is left."""
     failed = problem.failed(estimate.final.terms)
@@ -179,6 +202,42 @@ def search_part(problem: Problem, estimate: Estimate) -> Part:
         "gradient_norm": number(float(np.linalg.norm(estimate.final.gradient))),
         "decrease_left": number(estimate.decrease),
         "cold_gap": number(estimate.cold_gap),
+    }
+
+
+def integration_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how fine an integral over the effects was, and the error of the objective by it."""
+    order, final = estimate.order, estimate.final
+    is_sampled = problem.likelihood == "imp"
+    return {
+        "quadrature": None
+        if order is None
+        else {"order": order.nodes, "change": number(order.change), "settled": order.is_settled},
+        "importance": {
+            "draws": problem.draws,
+            "error": number(final.error),
+            "least_share": number(float(np.min(final.terms.share))),
+        }
+        if is_sampled
+        else None,
+    }
+
+
+def certificate_part(comparison: ExactComparison | None) -> Part:
+    """Write how far the objective is from the exact one, where that was computed."""
+    if comparison is None:
+        return {"certificate": None}
+    worst, by = comparison.worst(1)[0]
+    return {
+        "certificate": {
+            "method": comparison.exact,
+            "nodes": comparison.nodes,
+            "objective": number(comparison.exact_objective),
+            "error": number(comparison.error),
+            "difference": number(comparison.difference),
+            "worst_subject": worst,
+            "worst_difference": number(by),
+        }
     }
 
 

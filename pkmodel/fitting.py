@@ -30,6 +30,7 @@ from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
+from pkmodel.estimate.exact import settled
 from pkmodel.estimate.maximum_likelihood import (
     Estimate,
     decrease_inside,
@@ -39,6 +40,7 @@ from pkmodel.estimate.methods import ESTIMATORS
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.models.model import Model, Options
+from pkmodel.nodes import LEAST_SHARE
 from pkmodel.prediction import is_cold
 from pkmodel.problem import TIGHT, Problem
 from pkmodel.result import Fit
@@ -52,10 +54,11 @@ COMPILING = "compiling kernels: once per machine, up to a minute"
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
 
-FULL_BAYES = "nuts"
+NOTED_GAIN, SAMPLED_GAIN_LEFT = 0.05, 0.25
+"""Where estimates come from draws, and keep their Monte Carlo error: a gain from which it is said,
+and the most with which a fit counts as converged, half a standard error of a parameter."""
 
-SAMPLED_GAIN_LEFT = 0.05
-"""The same where estimates come from draws, and keep their Monte Carlo error."""
+FULL_BAYES = "nuts"
 
 
 def fit(
@@ -137,6 +140,7 @@ def fit(
     if estimate is None:
         with within(_source(model)):
             raise _undefined(problem)
+    problem, estimate = settled(problem, estimate)
     seconds["optimise"] = time.perf_counter() - mark
     mark = time.perf_counter()
     uncertainty = None
@@ -243,6 +247,7 @@ def evaluate(
         with within(_source(model)):
             raise _undefined(problem)
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
+    problem, estimate = settled(problem, estimate)
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
     warnings = _warnings(problem, estimate, None)
     return Fit(title, problem, subjects, estimate, None, Status.EVALUATED, warnings, seconds)
@@ -344,7 +349,7 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
     is_known = uncertainty is not None and uncertainty.source != "none"
     if estimate.sampling is not None and is_known and estimate.decrease > SAMPLED_GAIN_LEFT:
         return Status.NOT_CONVERGED
-    if abs(estimate.cold_gap) > 0.01:
+    if estimate.sampling is None and abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED
     if uncertainty is not None:
         names = problem.packing.names
@@ -400,6 +405,12 @@ def _warnings(
             f"with modes searched from zero the objective differs by {estimate.cold_gap:+.4g} from "
             "the search's: some subjects have several modes"
         )
+    out += _integration(problem, estimate)
+    if estimate.sampling is not None and NOTED_GAIN < estimate.decrease < np.inf:
+        out.append(
+            f"by the exact likelihood the objective could fall by {estimate.decrease:.2g}: the "
+            "draws and the integral differ, as where the effects of a subject have several modes"
+        )
     for name in at_boundary(problem, estimate.x):
         out.append(f"{name} is at a boundary: no standard error is given for it")
     out += _flip_flop(problem, estimate)
@@ -414,6 +425,28 @@ def _warnings(
         out += implausible_estimates(problem, estimate.x, found)
         out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
+
+
+def _integration(problem: Problem, estimate: Estimate) -> list[str]:
+    """Warn where nodes or draws are too few for the integral over the effects."""
+    order = estimate.order
+    out = []
+    if order is not None and not order.is_settled:
+        change = f"{order.change:+.2g}" if np.isfinite(order.change) else "an unknown amount"
+        out.append(
+            f"quadrature of order {order.nodes} has not settled: with more nodes the objective "
+            f"changes by {change}; a higher fit.order, or method = 'imp', tells more"
+        )
+    few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
+    if problem.likelihood == "imp" and few.size:
+        ids = problem.dataset.ids[few]
+        listed = ", ".join(str(v) for v in ids[:10]) + (" ..." if few.size > 10 else "")
+        out.append(
+            f"the draws of {few.size} subjects are worth less than {LEAST_SHARE:.0%} of their "
+            f"number ({listed}): their part of the objective is not to be trusted without more "
+            "draws, see fit.draws"
+        )
+    return out
 
 
 def _errors_from_elsewhere(problem: Problem, uncertainty: Covariance) -> list[str]:

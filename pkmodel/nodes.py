@@ -11,8 +11,6 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from scipy.special import stdtrit
-from scipy.stats import qmc
 
 from pkmodel.kernels.terms import Nodes
 
@@ -21,6 +19,10 @@ REPLICATES = 4
 
 DEGREES = 4.0
 """Degrees of freedom of the proposal: tails so heavy that no weight can grow without bound."""
+
+LEAST_SHARE = 0.1
+"""A subject whose draws are worth less than this share of them is not integrated well; where the
+integrand is near to normal they are worth some 0.9 for each effect, multiplied."""
 
 MOST_NUMBERS = 2**22
 """Room for draws, in numbers; where subjects need more, some have the same ones."""
@@ -54,7 +56,7 @@ def quadrature_nodes(order: int, n: int) -> Nodes:
 
 @lru_cache(maxsize=4)
 def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
-    """Draws from a product of Student's t with 4 degrees of freedom, another set for each subject.
+    """Draw from a product of Student's t with 4 degrees of freedom, another set for each subject.
 
     Each set is `REPLICATES` parts of a scrambled Sobol net, each with its own random digital
     shift, so that parts and sets are independent and every draw has exactly the law of the
@@ -75,6 +77,9 @@ def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
     >>> drawn_nodes(100, 2, 12, 1).z.shape
     (12, 100, 2)
     """
+    from scipy.special import stdtrit
+    from scipy.stats import qmc  # slow to load, and only for these draws
+
     sets = max(1, min(subjects, MOST_NUMBERS // (draws * (n + 1))))
     parts = replicates(draws)
     part = np.arange(draws) * parts // draws

@@ -159,11 +159,17 @@ class Problem:
         other.options = replace(self.options, method=method, interaction=None)
         return other
 
-    def with_order(self, order: int) -> Problem:
-        """Return the same problem with another number of quadrature nodes in each effect."""
+    def with_order(self, order: int | None) -> Problem:
+        """Return the same problem with so many quadrature nodes in each effect."""
         other = copy(self)
         other.options = replace(self.options, order=order)
         other._check_nodes()
+        return other
+
+    def with_draws(self, draws: int, seed: int) -> Problem:
+        """Return the same problem with other draws for importance sampling."""
+        other = copy(self)
+        other.options = replace(self.options, draws=draws, seed=seed)
         return other
 
     def holding(self, values: Mapping[str, float]) -> Problem:
@@ -387,19 +393,23 @@ class Problem:
         """Values of the formulas as they stand, valid or not; array (n, parameters)."""
         return np.column_stack([f.value_and_jacobian(theta)[0] for f in self._formulas])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the fast path of the predictions serves."""
+        return (
+            not self.varies
+            and self.structure.code == 0
+            and bool(np.all(self._distribution == LOGNORMAL))
+        )
+
     def _psi(self, mu: Vector, jacobian: Vector) -> Psi:
         direction = self._direction
         if self.varies:
             direction = direction.copy()
             direction[:, :, len(self.effects) :] = jacobian
-        is_plain = (
-            not self.varies
-            and self.structure.code == 0
-            and bool(np.all(self._distribution == LOGNORMAL))
-        )
         return Psi(
             scale=self.dataset.units.scale,
-            is_plain=is_plain,
+            is_plain=self.is_plain,
             distribution=self._distribution,
             order=self._order,
             segment=self._segment,
@@ -440,6 +450,19 @@ class Problem:
         assert population is not None
         method = Method(METHOD_KIND["fo"], True, LOOSE, quadrature_nodes(1, len(self.effects)))
         marginal(self.steps, psi, self.rows, population, method, 0, 0, terms)
+        if self.options.method == "saem":
+            self._load_sampler(psi, population)
+
+    def _load_sampler(self, psi: Psi, population: Population) -> None:
+        n, m = len(self.effects), psi.direction.shape[2]
+        none, some = np.zeros((0, n)), np.zeros((0, n, n))
+        words = np.zeros(2, dtype=np.uint64)
+        averages = Averages(some, some[..., None], some, some[..., None], some, some)
+        proposal, source = Proposal(none, some, none), Source(words, words, 0)
+        data = self.steps, psi, self.rows, population
+        walk(*data, proposal, source, Moves(1, 1, 1), 0, 0, some, averages)
+        row_information(*data, none, some, some)
+        slopes(*data, some, none, np.zeros((0, n, m)), some)
 
     def _terms(self, eta: Vector | None, directions: int) -> Terms:
         n, effects = self.n_subjects, len(self.effects)
@@ -654,20 +677,23 @@ class Problem:
         by_direction, by_factor = averages.by_direction, averages.by_factor
         return self._packed(x, jacobian, by_direction, by_factor, averages.by_sigma)
 
-    def row_information(self, x: Vector, eta: Vector) -> Vector:
-        """Expected information of each subject's rows on the directions, at given effects.
+    def row_information(self, x: Vector, eta: Vector) -> tuple[Vector, Vector]:
+        """Compute the expected information of each subject's rows, at given effects.
 
         Returns
         -------
-        array (subjects, m, m)
-            Of half of -2 log likelihood.
+        by_direction : array (subjects, m, m)
+            On the directions.
+        by_sigma : array (subjects, 2, 3)
+            Relative slope of the residual standard deviation in each coefficient, summed over the
+            rows that are not censored, and their information on it.
         """
         values = self.packing.unpack(x)
         psi = self._psi(*self.typical(values.theta))
         m = psi.direction.shape[2]
-        out = np.zeros((self.n_subjects, m, m))
+        out = np.zeros((self.n_subjects, m, m)), np.zeros((self.n_subjects, 2, 3))
         population = Population(values.factor, values.sigma)
-        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), out)
+        row_information(self.steps, psi, self.rows, population, np.ascontiguousarray(eta), *out)
         return out
 
     def directions_by_theta(self, x: Vector) -> tuple[Vector, Vector]:

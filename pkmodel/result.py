@@ -25,21 +25,33 @@ from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
 from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
 from pkmodel.document import (
+    certificate_part,
     covariance_part,
     data_part,
     ending_part,
     etabar_part,
+    integration_part,
     model_part,
     number,
     parameters_part,
     posterior_part,
+    sampling_part,
     search_part,
     shrinkage_part,
     subjects_part,
 )
 from pkmodel.draws.drawing import draw_about, posterior_sample
+from pkmodel.draws.groups import posterior_groups, prior_groups, sample_groups
+from pkmodel.draws.prior_draws import draw_prior
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
+from pkmodel.estimate.certificate import (
+    Certificate,
+    ExactComparison,
+    certify,
+    compare_with_exact,
+    is_cheap,
+)
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
@@ -227,15 +239,28 @@ class Fit:
     def trace(self) -> pd.DataFrame:
         """Every evaluation of the search, then that of the estimates, which the summary reports.
 
-        The first steps are those of FOCE-I for every method. The last row has the modes searched
-        from zero, after the last steps with the true Hessian.
+        The first steps are those of FOCE-I for every method; SAEM has no objective of its own, and
+        its rows are the Laplace one wherever modes were searched. The last row has the modes
+        searched from zero, after the last steps with the true Hessian.
         """
         columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
         start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
         final = self.estimate.final
         norm = float(np.linalg.norm(final.gradient))
-        last = (start, number + 1, self.method, final.objective, norm)
+        last = (start, number + 1, self.problem.likelihood, final.objective, norm)
         return pd.DataFrame([*self.estimate.trace, last], columns=columns)
+
+    @property
+    def iterations(self) -> pd.DataFrame | None:
+        """One row for each iteration of SAEM: start, phase and parameters; None without draws."""
+        sampling = self.estimate.sampling
+        if sampling is None:
+            return None
+        packing = self.problem.packing
+        where = [(r.start, r.iteration, str(r.phase)) for r in sampling.records]
+        values = [packing.natural(r.x) for r in sampling.records]
+        table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
+        return table.join(pd.DataFrame(values, columns=list(packing.names)))
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
@@ -338,6 +363,44 @@ class Fit:
     def _doubt(self) -> str:
         return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
+    def certify(self) -> Certificate:
+        """Say how far the fit is from the exact likelihood of its model.
+
+        The exact objective, by quadrature of an order that has settled or, with more than three
+        random effects, by importance sampling, is compared with the method's own at the estimates,
+        and then minimised from there.
+
+        Returns
+        -------
+        Certificate
+            Prints as a text with a verdict; `to_frame` has how far each estimate moves.
+
+        References
+        ----------
+        Pinheiro and Bates (1995) J. Comput. Graph. Stat. 4, 12-35,
+        10.1080/10618600.1995.10474663 (adaptive quadrature).
+
+        Examples
+        --------
+        >>> import pkmodel as pk
+        >>> certificate = pk.fit("phenobarbital", covariance=False).certify()
+        >>> round(certificate.comparison.difference, 2)
+        0.01
+        """
+        return certify(
+            self.problem,
+            self.estimate,
+            self.covariance,
+            is_estimated=self.status is not Status.EVALUATED,
+        )
+
+    @cached_property
+    def _exact_comparison(self) -> ExactComparison | None:
+        """Beside the exact objective, for methods that approximate it and where that is cheap."""
+        if self.problem.likelihood == "agq" or not is_cheap(self.problem):
+            return None
+        return compare_with_exact(self.problem, self.estimate)
+
     @property
     def shrinkage(self) -> dict[str, Any]:
         """Shrinkage of the effects between subjects, and of the residuals, as fractions."""
@@ -373,23 +436,28 @@ class Fit:
             **etabar_part(self.etabar),
             **covariance_part(self.covariance),
             **search_part(self.problem, self.estimate),
+            **integration_part(self.problem, self.estimate),
+            **certificate_part(self._exact_comparison),
+            **sampling_part(self.problem, self.estimate),
             "posterior": posterior_part(self.problem, self.posterior, self.diagnosis),
             "seconds": dict(self.seconds),
         }
 
-    def to_datatree(self, draws: int = DRAWS, seed: int | None = None) -> xarray.DataTree:
+    def to_datatree(self, draws: int | None = None, seed: int | None = None) -> xarray.DataTree:
         """Return the fit as a DataTree, on which ArviZ works as it is.
 
         The ``posterior`` of a maximum-likelihood fit is none, and its attributes ``kind`` and
         ``note`` say so. With standard errors (``"asymptotic"``) its population parameters are
         draws from the asymptotic normal law of their estimator on the packed scale, its random
         effects are drawn from their conditional law given each draw. Without (``"conditional"``)
-        the population parameters are held at the estimates.
+        the population parameters are held at the estimates. That of full Bayes is one
+        (``"posterior"``).
 
         Parameters
         ----------
-        draws : int
-            Of each of four chains; 0 leaves the groups of draws out.
+        draws : int, optional
+            Of each of four chains, 100 if absent; of each chain of a posterior, evenly spaced, all
+            if absent. 0 leaves the groups of draws out.
         seed : int, optional
             That of the fit if absent.
 
@@ -403,11 +471,13 @@ class Fit:
             - ``posterior``: ``population`` by ``parameter``, ``eta`` by ``id`` and ``effect``, and
               each structural parameter by ``id``;
             - ``log_likelihood``: ``observation`` by ``obs`` (line in the file), given the random
-              effects, and ``subject`` by ``id``, the effects integrated out, by the exact
-              likelihood (not where the population parameters are held). They answer different
-              questions: ``az.loo(tree, var_name="subject")`` leaves out a subject;
+              effects, and ``subject`` by ``id``, the effects integrated out (not where the
+              population parameters are held). They answer different questions:
+              ``az.loo(tree, var_name="subject")`` leaves out a subject;
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
-              censored row the concentration itself.
+              censored row the concentration itself;
+            - of full Bayes ``sample_stats``, and ``prior`` and ``prior_predictive``, 500 draws,
+              unless a prior is flat without bounds.
 
         Raises
         ------
@@ -430,28 +500,49 @@ class Fit:
         {'chain': 4, 'draw': 5, 'id': 59, 'effect': 2}
         """
         seed = self.options.seed if seed is None else seed
-        fault = whole_number_fault(draws, 0) or whole_number_fault(seed, 0)
+        fault = whole_number_fault(seed, 0) or (
+            "" if draws is None else whole_number_fault(draws, 0)
+        )
         if fault:
             raise FitError(f"to_datatree: draws and seed: {fault}")
-        sample = None
-        if draws and self.posterior is not None:
-            sample = posterior_sample(self.posterior, draws)
-        elif draws:
-            sample = draw_about(self.problem, self.estimate, self.covariance, draws, seed)
+        return self._tree({} if draws == 0 else self._draws(draws, seed))
+
+    def _tree(self, draws: dict[str, xarray.Dataset]) -> xarray.DataTree:
         return fit_tree(
             self.problem,
             self.estimate,
             self.covariance,
             self.predictions,
             self.to_dict(),
-            sample,
-            seed,
+            draws,
         )
+
+    def _draws(self, draws: int | None, seed: int) -> dict[str, xarray.Dataset]:
+        """Lay out draws, and what follows from them."""
+        x, modes = self.estimate.x, self.estimate.final.terms.eta
+        if self.posterior is None:
+            number = DRAWS if draws is None else draws
+            sample = draw_about(self.problem, self.estimate, self.covariance, number, seed)
+            return sample_groups(self.problem, x, modes, sample, seed)
+        sample = posterior_sample(self.posterior, draws)
+        prior = draw_prior(self.problem, seed)
+        return {
+            **sample_groups(self.problem, x, modes, sample, seed),
+            **({} if prior is None else prior_groups(self.problem, prior, seed)),
+        }
+
+    def _saved_draws(self) -> dict[str, xarray.Dataset]:
+        """Lay out the draws that cannot be had again without sampling."""
+        if self.posterior is None:
+            return {}
+        sample = posterior_sample(self.posterior)
+        x, modes = self.estimate.x, self.estimate.final.terms.eta
+        return posterior_groups(self.problem, x, modes, sample)
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
 
-        All or nothing.
+        With SAEM also iterations.csv. All or nothing.
 
         Parameters
         ----------
@@ -486,4 +577,6 @@ class Fit:
         self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
-        self.to_datatree(draws=0).to_netcdf(folder / "fit.nc", engine="h5netcdf")
+        if self.iterations is not None:
+            self.iterations.to_csv(folder / "iterations.csv", index=False)
+        self._tree(self._saved_draws()).to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.nodes import LEAST_SHARE
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
 from pkmodel.posterior_text import COLUMNS, posterior_checks, posterior_row, prior_lines
 
@@ -25,6 +26,10 @@ WIDTH = 100
 LARGE_CONDITION_NUMBER = 1000.0
 LARGE_SHRINKAGE = 0.3
 LARGEST_CV_VARIANCE = 5.0
+
+LARGE_DIFFERENCE = 1.0
+"""Of one subject's objective to its exact one."""
+
 METHODS = {
     "fo": "FO",
     "foce": "FOCE",
@@ -140,7 +145,9 @@ def _units(document: Document) -> str:
 
 
 def _objectives(document: Document) -> str:
-    parts = [f"objective {fixed(document['objective'], 3)}"]
+    sampled = document["importance"]
+    error = f" ± {number(sampled['error']) or UNKNOWN}" if sampled else ""
+    parts = [f"objective {fixed(document['objective'], 3)}{error}"]
     if document["objective_log"] is not None:
         parts.append(f"of log DV {fixed(document['objective_log'], 3)}")
     parts += [
@@ -173,11 +180,13 @@ def checks(document: Document) -> list[Check]:
     if document["status"] != "evaluated":
         found = [
             _minimum(document),
+            *_draws(document),
             *found,
             _starts(document),
             _boundary(document),
             _standard_errors(document),
         ]
+    found += [*_integration(document), *_exactness(document)]
     return [*found, *_etabar(document), _shrinkage(document)]
 
 
@@ -185,9 +194,31 @@ def _minimum(document: Document) -> Check:
     evaluations = document["evaluations"]
     gradient = number(document["gradient_norm"])
     finding = f"{evaluations} evaluations, gradient norm {gradient}"
+    if document.get("sampling"):
+        finding = f"norm of the exact gradient {gradient}"
     if document["decrease_left"] is not None:
         finding += f", {number(document['decrease_left'])} left to gain"
     return Check("minimum", "ok" if document["converged"] else "FAIL", finding)
+
+
+def _draws(document: Document) -> list[Check]:
+    """Judge the draws of SAEM."""
+    sampling = document.get("sampling")
+    if not sampling:
+        return []
+    errors = [v for v in sampling["monte_carlo_error"].values() if v is not None]
+    ratios = [v for v in sampling["r_hat"].values() if v is not None]
+    accepted = percent(sampling["acceptance"]["independent"])
+    finding = (
+        f"{count(sampling['chains'], 'chain')} of each subject, {sampling['iterations']} "
+        f"iterations, {accepted} of the independent proposals accepted"
+    )
+    if errors and ratios:
+        finding += (
+            f"; Monte Carlo errors up to {percent(max(errors), 1)} of the standard errors, R-hat "
+            f"up to {max(ratios):.3f}"
+        )
+    return [Check("draws", "ok" if sampling["is_settled"] else "FAIL", finding)]
 
 
 def _modes(document: Document) -> Check:
@@ -199,6 +230,37 @@ def _modes(document: Document) -> Check:
     if document["status"] != "evaluated" and gap is not None:
         finding += f"; searched anew from zero: objective {gap:+.2g}"
     return Check("modes", "ok" if gap is None or abs(gap) <= 1e-4 else "look", finding)
+
+
+def _integration(document: Document) -> Iterator[Check]:
+    """Judge the integral over the effects, where there were nodes."""
+    quadrature, sampled = document["quadrature"], document["importance"]
+    if quadrature:
+        change = number(quadrature["change"]) or UNKNOWN
+        finding = f"order {quadrature['order']}; the next one changes the objective by {change}"
+        yield Check("quadrature", "ok" if quadrature["settled"] else "look", finding)
+    if sampled:
+        share = sampled["least_share"]
+        finding = f"{sampled['draws']} draws a subject, worth {percent(share)} of them at worst"
+        is_good = share is not None and share >= LEAST_SHARE
+        yield Check("draws", "ok" if is_good else "look", finding)
+
+
+def _exactness(document: Document) -> Iterator[Check]:
+    """Set the objective beside the exact one, where that was computed."""
+    found = document["certificate"]
+    if found is None:
+        return
+    if found["difference"] is None:
+        yield Check("exact objective", "look", "not defined at these values")
+        return
+    by = "quadrature" if found["method"] == "agq" else "importance sampling"
+    finding = (
+        f"{fixed(found['objective'], 3)} by {by}: {found['difference']:+.3g}; "
+        f"largest for subject {found['worst_subject']} ({found['worst_difference']:+.2g})"
+    )
+    is_near = abs(found["worst_difference"]) <= LARGE_DIFFERENCE
+    yield Check("exact objective", "ok" if is_near else "look", finding)
 
 
 def _starts(document: Document) -> Check:

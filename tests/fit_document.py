@@ -81,6 +81,17 @@ _DOCUMENT = {
     "gradient_norm": 1.3e-5,
     "decrease_left": 2.1e-9,
     "cold_gap": 0.0,
+    "quadrature": None,
+    "importance": None,
+    "certificate": {
+        "method": "agq",
+        "nodes": 9,
+        "objective": 585.91,
+        "error": 4.8e-4,
+        "difference": 0.3659,
+        "worst_subject": "12",
+        "worst_difference": 0.12,
+    },
     "seconds": {"read": 0.02, "compile": 0.31, "optimise": 0.03, "covariance": 0.01, "total": 0.37},
 }
 

@@ -77,6 +77,7 @@ class Point:
     individual: str = ""  # file with per-subject numbers
     column: str = "OBJ"
     interaction: bool | None = None
+    order: int | None = None  # of quadrature
 
 
 @dataclass(frozen=True)
@@ -244,13 +245,20 @@ def covariance(omega: Mapping[str, float], one: str, other: str) -> float:
 
 
 def definition_text(
-    model: Model, values: Values, method: str, data: Path, interaction: bool | None = None
+    model: Model,
+    values: Values,
+    method: str,
+    data: Path,
+    interaction: bool | None = None,
+    order: int | None = None,
 ) -> str:
     """Write a case as a fit definition."""
     oral = "KA" in model.parameters
     options = [f'method = "{method}"']
     if interaction is not None:
         options.append(f"interaction = {str(interaction).lower()}")
+    if order is not None:
+        options.append(f"order = {order}")
     if model.censoring:
         options.append(f'censoring = "{model.censoring}"')
     lines = [
@@ -402,6 +410,20 @@ MONOLIX = Model(
     {"additive": "a", "proportional": "b"},
     bounds=POSITIVE,
     combine="sd",
+)
+SAEMIX = Model(
+    "theophylline",
+    {"CL": "cl", "V": "v", "KA": "ka"},
+    {"cl": "est CL", "v": "est V", "ka": "est ka"},
+    {"CL": "omega2 CL", "V": "omega2 V", "KA": "omega2 ka"},
+    {"additive": "residual a", "proportional": "residual b"},
+    where="EVID == 1 or TIME > 0",  # its copy of the data has no observation at time 0
+)
+SAEMIX_WEIGHT = replace(
+    SAEMIX,
+    parameters={**SAEMIX.parameters, "CL": "cl * exp(beta * WT)"},
+    theta={**SAEMIX.theta, "beta": "est beta_Weight(CL)"},
+    residual={"additive": "residual a"},
 )
 WARFARIN = Model(
     "warfarin_pks",
@@ -596,8 +618,10 @@ def wang_points() -> list[Point]:
             ("FOCEI", "focei", None),
             ("Laplace (full Hessian, with interaction)", "laplace", None),
             ("Laplace (full Hessian, residual variance at eta=0)", "laplace", False),
+            ("exact marginal (adaptive quadrature)", "agq", None),
         ):
             has_file = method != "fo" and interaction is None
+            column = "OBJ_EXACT" if method == "agq" else f"OBJ_{method.upper()}"
             found.append(
                 point(
                     case,
@@ -609,7 +633,8 @@ def wang_points() -> list[Point]:
                     interaction=interaction,
                     scale="objective_log" if is_log else "objective",
                     individual=case if has_file else "",
-                    column=f"OBJ_{method.upper()}",
+                    column=column,
+                    order=41 if method == "agq" else None,
                 )
             )
     return found
@@ -620,8 +645,8 @@ def evaluator_points() -> list[Point]:
     found = []
     for case, model, labels in (
         ("gentamicin_1cpt_tv", GENTAMICIN, ("FO", "FOCEI")),
-        ("certara_infusion_eval", CERTARA, ("FO", "FOCE", "FOCEI", "LAPLACE")),
-        ("nimotuzumab_1cpt", NIMOTUZUMAB, ("FO", "FOCE", "FOCEI", "LAPLACE")),
+        ("certara_infusion_eval", CERTARA, ("FO", "FOCE", "FOCEI", "LAPLACE", "EXACT")),
+        ("nimotuzumab_1cpt", NIMOTUZUMAB, ("FO", "FOCE", "FOCEI", "LAPLACE", "EXACT")),
     ):
         for label in labels:
             is_log = model is NIMOTUZUMAB
@@ -631,11 +656,48 @@ def evaluator_points() -> list[Point]:
                     model,
                     "OFV_at_fixed_parameters",
                     bracketed(find(case, "OFV", label)["notes"]),
-                    label.lower(),
+                    "agq" if label == "EXACT" else label.lower(),
                     label,
                     scale="objective_log" if is_log else "objective",
                     individual="" if label == "FO" else case,
                     column=f"OBJ_{label}",
+                    order=31 if label == "EXACT" else None,
+                )
+            )
+    return found
+
+
+def exact_points() -> list[Point]:
+    """Return importance sampling of NONMEM, and an independent integral at the same estimates."""
+    found = []
+    for model, case, known in (
+        (PHENO, "pheno", values_of("pheno_focei", "OFV_at_final_estimates")),
+        (BAUER_LOG, "bauer504", values_of("bauer504_imp", "OFV_at_final_estimates")),
+    ):
+        for suffix, method in (("exact", "agq"), ("imp", "agq"), ("imp", "imp")):
+            name = f"{case}_{suffix}"
+            found.append(point(name, model, "OFV_at_final_estimates", known, method))
+    return found
+
+
+def saemix_points() -> list[Point]:
+    """Log likelihoods of saemix at its own estimates, which include the constant."""
+    found = []
+    for case, model in (("const_CLWt", SAEMIX_WEIGHT), ("combined_nocov", SAEMIX)):
+        name = f"saemix_theo_{case}"
+        known = {row["quantity"]: float(row["value"]) for row in rows() if row["case_id"] == name}
+        for quantity, method in (("logLik ll.gq", "agq"), ("logLik ll.is", "imp")):
+            row = find(name, quantity)
+            found.append(
+                Point(
+                    f"{name}-{quantity.split('.')[1]}-{method}",
+                    model,
+                    method,
+                    assign(model, known),
+                    -2.0 * float(row["value"]),
+                    2.0 * number(row["tolerance"]),
+                    source_of(row),
+                    "minus2ll",
                 )
             )
     return found
@@ -742,6 +804,18 @@ POINTS: list[Point] = [
         individual="ped_bql_M1",
         column="OBJ_LAPLACE",
     ),
+    point(
+        "ped_bql_M1",
+        PED_BQL,
+        "OFV_at_fixed_parameters",
+        {"cl": 42.0, "v": 47.5, "omega": 0.01, "a": 0.004, "b": 0.1},
+        "agq",
+        "EXACT",
+        individual="ped_bql_M1",
+        column="OBJ_EXACT",
+    ),
+    *exact_points(),
+    *saemix_points(),
 ]
 
 
@@ -843,7 +917,8 @@ OUT_OF_SCOPE = {
     "acopcourse_run100 (final), run103": "their proportional coefficient is negative",
     "wang_addmod, wang_propF, wang_propMod": "residual of a saturable function of f",
     "nlme_* but fm1Pheno": "residual variance held at the last fit; of fm1Theo no correlations",
-    "monolix_*, saemix_*, *_saem": "estimates of SAEM; warfarin with lag time",
-    "*_imp, *_exact": "importance sampling and exact marginal; the twin is held to the latter",
+    "monolix_warf*": "warfarin with lag time",
+    "monolix_theo, *_saem": "estimates of SAEM: test_saem_reference",
+    "nlmixr2_theo_imp": "at its optimum 116.83, where the exact one of twin and engine is 118.10",
     "ddmore*": "two and more compartments, bioavailability",
 }

@@ -18,6 +18,7 @@ modes            [ ok ]  found for every subject; searched anew from zero: objec
 starts           [ -  ]  one start only; fit.starts = 5 shows whether others agree
 boundary         [ ok ]  no parameter at a bound, no variance at zero
 standard errors  [ ok ]  sandwich of R and S, condition number 3.71
+exact objective  [ ok ]  585.910 by quadrature: +0.366; largest for subject 12 (+0.12)
 etabar           [ ok ]  CL +0.0017 (P 0.885), V -0.0012 (P 0.949)
 shrinkage        [look]  CL 43 %, V 12 %, residual 27 %
 
@@ -48,6 +49,7 @@ starts           [look]  1 of 3 agree; objectives 586.280 to 688.600
 boundary         [look]  omega V
 standard errors  [look]  from S, condition number not known; not determined: +0.71 theta cl -0.70
                          theta v
+exact objective  [ ok ]  585.910 by quadrature: +0.366; largest for subject 12 (+0.12)
 etabar           [look]  CL +0.041 (P < 0.001), V not known
 shrinkage        [look]  CL 43 %, V not known, residual not known
 
@@ -75,9 +77,10 @@ one compartment  ·  FOCE-I  ·  59 subjects, 155 observations
 data phenobarbital.csv  ·  time h, amount mg, concentration mg/L; volume L, clearance L/h
 objective 586.276   -2LL 871.147   AIC 885.15   BIC 906.45
 
-modes      [ ok ]  found for every subject
-etabar     [ ok ]  CL +0.0017 (P 0.885), V -0.0012 (P 0.949)
-shrinkage  [look]  CL 43 %, V 12 %, residual 27 %
+modes            [ ok ]  found for every subject
+exact objective  [ ok ]  585.910 by quadrature: +0.366; largest for subject 12 (+0.12)
+etabar           [ ok ]  CL +0.0017 (P 0.885), V -0.0012 (P 0.949)
+shrinkage        [look]  CL 43 %, V 12 %, residual 27 %
 
 parameter           estimate
 theta cl            0.004696

@@ -12,6 +12,7 @@ from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.first_steps import WIDE, approach, come_near, widen
 from pkmodel.estimate.flip_flop import exchanged
+from pkmodel.estimate.order import Order
 from pkmodel.estimate.sampling import Sampling
 from pkmodel.packing import pack_factor
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
@@ -69,9 +70,12 @@ class Estimate:
     cold_gap : float
         Objective with modes from zero minus that of the search.
     starts : tuple of Start
+        By exact methods with their objectives by Laplace, from whose best the search goes on.
     trace : list of (start, evaluation, likelihood, objective, gradient norm)
     sampling : Sampling or None
         Where the estimation was by draws.
+    order : Order or None
+        Where the objective is by quadrature.
     """
 
     x: Vector
@@ -83,11 +87,13 @@ class Estimate:
     starts: tuple[Start, ...]
     trace: list[Step] = field(repr=False)
     sampling: Sampling | None = field(default=None, repr=False)
+    order: Order | None = None
 
     @property
     def agree(self) -> int:
         """Starts that ended at the best objective."""
-        return sum(s.objective - self.final.objective < SAME_OBJECTIVE for s in self.starts)
+        best = min((s.objective for s in self.starts), default=np.inf)
+        return sum(s.objective - best < SAME_OBJECTIVE for s in self.starts)
 
 
 class _Walk:
@@ -286,7 +292,13 @@ def maximise(
     return _estimate(walk, best, tuple(starts))
 
 
-def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
+def resume(
+    problem: Problem,
+    x: Vector,
+    eta: Vector,
+    progress: Progress | None = None,
+    evaluations: int = NEIGHBOUR_EVALUATIONS,
+) -> Estimate | None:
     """Search on from a point near an optimum, as that of a neighbouring model: no first steps.
 
     A variance that has vanished there is moderate at the start, for descent cannot bring it back.
@@ -298,13 +310,17 @@ def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
         Packed parameters.
     eta : array (subjects, effects)
         Modes near those at `x`.
+    progress : callable, optional
+        As for `maximise`.
+    evaluations : int
+        Most evaluations of the search where no variance has vanished.
 
     Returns
     -------
     Estimate or None
         None where the likelihood is not defined at `x`.
     """
-    walk = _Walk(problem, None)
+    walk = _Walk(problem, progress)
     walk.modes = eta
     limit = problem.options.max_evaluations
     moved = with_moderate_variances(problem, x, at_boundary(problem, x))
@@ -314,7 +330,7 @@ def resume(problem: Problem, x: Vector, eta: Vector) -> Estimate | None:
         point = walk(x)
         if not np.isfinite(point.value):
             return None
-        minimum = _descend(walk, point, NEIGHBOUR_EVALUATIONS, PROMISED_TO_NEIGHBOUR)
+        minimum = _descend(walk, point, evaluations, PROMISED_TO_NEIGHBOUR)
         if minimum.ending is Ending.CONVERGED:
             minimum = _doubted(walk, minimum, limit)
     if minimum is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pkmodel.estimate.exact import maximise_exact
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise
 from pkmodel.estimate.saem import saem
 from pkmodel.problem import Problem
@@ -15,7 +16,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "foce": maximise,
     "focei": maximise,
     "laplace": maximise,
-    "agq": maximise,
-    "imp": maximise,
+    "agq": maximise_exact,
+    "imp": maximise_exact,
     "saem": saem,
 }

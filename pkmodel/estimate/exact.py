@@ -1,0 +1,119 @@
+"""Maximum likelihood by quadrature or importance sampling, from the optimum of Laplace.
+
+Laplace's objective costs what one node does and its optimum is near, so the search begins there
+and goes on by the exact objective; the order of quadrature is settled there, stays the same during
+the search so that it minimises one function, and is checked at its end. The Monte Carlo objective
+is minimised as it is, for the exact gradient is EM's expected one by the same draws: where it
+vanishes, importance sampling EM (IMP, IMPMAP) stands still too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pkmodel.estimate.bfgs import Ending
+from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise, resume
+from pkmodel.estimate.order import Order, settle_order
+from pkmodel.problem import TIGHT, Problem
+
+START = "laplace"
+
+
+def maximise_exact(problem: Problem, progress: Progress | None = None) -> Estimate | None:
+    """Search the population parameters of the smallest exact objective.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of method ``"agq"`` or ``"imp"``.
+    progress : callable, optional
+        As for `maximise`.
+
+    Returns
+    -------
+    Estimate or None
+        As of `maximise`; several starts are those of Laplace, whose best one goes on.
+    """
+    rough = maximise(problem.with_method(START), progress)
+    if rough is None:
+        return None
+    order = None
+    found = rough
+    while True:
+        exact, order = _with_order(problem, found, order)
+        try:
+            if rough.ending == Ending.INTERRUPTED:
+                raise KeyboardInterrupt
+            again = _go_on(exact, found, progress)
+        except KeyboardInterrupt:
+            return _interrupted(exact, found, order)
+        if again is None:
+            return None
+        found = again
+        if order is None:
+            return found
+        reached = settle_order(problem, found.x, found.final.terms.eta, order.nodes)
+        if reached.nodes == order.nodes:
+            return replace(found, order=reached)
+        order = reached
+
+
+def _with_order(
+    problem: Problem, at: Estimate, order: Order | None
+) -> tuple[Problem, Order | None]:
+    """Return the problem with that order, or one settled where the search stands."""
+    if problem.likelihood != "agq":
+        return problem, None
+    order = order or settle_order(problem, at.x, at.final.terms.eta)
+    return problem.with_order(order.nodes), order
+
+
+def _go_on(exact: Problem, at: Estimate, progress: Progress | None) -> Estimate | None:
+    """Search on by the exact objective, and keep the account of the way so far."""
+    most = exact.options.max_evaluations
+    found = resume(exact, at.x, at.final.terms.eta, progress, most)
+    if found is None:
+        return None
+    start = int(np.argmin([s.objective for s in at.starts]))
+    done = max(number for which, number, *_ in at.trace if which == start)
+    trace = [(start, done + n, method, value, norm) for _, n, method, value, norm in found.trace]
+    return replace(
+        found,
+        starts=at.starts,
+        trace=[*at.trace, *trace],
+        evaluations=at.evaluations + found.evaluations,
+    )
+
+
+def _interrupted(exact: Problem, at: Estimate, order: Order | None) -> Estimate:
+    """Return where the search stands, by the exact objective."""
+    final = exact.evaluate(at.x, at.final.terms.eta, tolerance=TIGHT)
+    return replace(
+        at, final=final, ending=str(Ending.INTERRUPTED), decrease=float("inf"), order=order
+    )
+
+
+def settled(problem: Problem, estimate: Estimate) -> tuple[Problem, Estimate]:
+    """Return the problem with the order that `estimate` was made by, or settled there.
+
+    Parameters
+    ----------
+    problem : Problem
+    estimate : Estimate
+
+    Returns
+    -------
+    problem : Problem
+    estimate : Estimate
+        Evaluated by it.
+    """
+    if problem.likelihood != "agq":
+        return problem, estimate
+    if estimate.order is not None:
+        return problem.with_order(estimate.order.nodes), estimate
+    order = settle_order(problem, estimate.x)
+    exact = problem.with_order(order.nodes)
+    final = exact.evaluate(estimate.x, tolerance=TIGHT)
+    return exact, replace(estimate, final=final, order=order)

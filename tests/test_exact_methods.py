@@ -1,0 +1,311 @@
+"""Quadrature and importance sampling: exact gradients, exact objectives, honest errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pkmodel as pk
+import twin_likelihood
+from pkmodel.errors import ModelError
+from pkmodel.estimate.order import SETTLED, settle_order
+from pkmodel.problem import Problem, exact_method
+from test_engine_against_twin import VARIANTS, definition_text, simulated
+
+STEP = 1e-4
+
+
+@pytest.fixture(scope="session")
+def problem_of(scratch, define: Callable) -> Callable[[str], tuple[str, Problem]]:
+    """Return a function from the name of a variant to its text and problem, by Laplace."""
+
+    def make(variant: str) -> tuple[str, Problem]:
+        changes = VARIANTS[variant]
+        oral = "KA" in changes.get("parameters", "")
+        data = scratch / f"exact-{'oral' if oral else 'infusion'}.csv"
+        if not data.exists():
+            simulated(oral).to_csv(data, index=False)
+        text = definition_text(changes, "laplace", "", data)
+        return text, pk.evaluate(define(f"exact-{variant}", text)).problem
+
+    return make
+
+
+def by_quadrature(problem: Problem, order: int) -> Problem:
+    return problem.with_method("agq").with_order(order)
+
+
+def by_sampling(problem: Problem, draws: int = 200, seed: int = 1) -> Problem:
+    return problem.with_method("imp").with_draws(draws, seed)
+
+
+def worst_slope(problem: Problem, x: np.ndarray) -> float:
+    """Largest error of the gradient of each subject's objective beside five-point differences,
+    relative to one plus its size."""
+    there = problem.evaluate(x)
+    worst = 0.0
+    for k in range(x.size):
+        step = np.zeros_like(x)
+        step[k] = STEP
+
+        def at(share: float, step: np.ndarray = step) -> np.ndarray:
+            return problem.evaluate(x + share * step, there.terms.eta).terms.objective
+
+        slope = (8.0 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12.0 * STEP)
+        gap = np.abs(slope - there.by_subject[:, k]) / (1.0 + np.abs(there.by_subject[:, k]))
+        worst = max(worst, float(gap.max()))
+    return worst
+
+
+def away(problem: Problem) -> np.ndarray:
+    """Parameters beside the initial ones, where nothing is special."""
+    x = problem.packing.initial()
+    return x + 0.1 * np.random.default_rng(5).standard_normal(x.size)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradient_is_that_of_the_objective(variant: str, problem_of: Callable) -> None:
+    """Nodes move with mode and curvature; worst of all 2.7e-10, as without nodes: rounding of
+    the differences. The tolerance is four times that."""
+    _, problem = problem_of(variant)
+    x = away(problem)
+    orders = (3, 5) if len(problem.effects) > 2 else (1, 3, 5, 7)
+    found = {order: worst_slope(by_quadrature(problem, order), x) for order in orders}
+    found["draws"] = worst_slope(by_sampling(problem, 50), x)
+    print(variant, {name: f"{value:.1e}" for name, value in found.items()})
+    assert max(found.values()) < 1e-9
+
+
+@pytest.mark.parametrize("variant", ["plain", "m3 oral", "m3 occasions", "lognormal"])
+def test_one_node_is_laplace(variant: str, problem_of: Callable) -> None:
+    _, problem = problem_of(variant)
+    x = away(problem)
+    one, other = by_quadrature(problem, 1).evaluate(x), problem.evaluate(x)
+    np.testing.assert_allclose(one.terms.objective, other.terms.objective, rtol=1e-13, atol=1e-12)
+    np.testing.assert_allclose(one.by_subject, other.by_subject, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("variant", ["plain", "logitnormal", "power", "m3", "lognormal"])
+def test_objective_is_the_integral(variant: str, problem_of: Callable) -> None:
+    """Against the slow twin's own rule of 41 nodes in each effect; worst 2e-8."""
+    text, problem = problem_of(variant)
+    wanted = np.array([part.objective for part in twin_likelihood.evaluate(text, "exact")])
+    found = by_quadrature(problem, 41).evaluate(problem.packing.initial()).terms.objective
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+
+
+def test_every_rule_is_exact_where_the_model_is_linear(scratch, define: Callable) -> None:
+    """The log of a bolus that hardly leaves is linear in the effect on log V: the integrand is
+    normal, Gauss-Hermite rules of every order are right and by one draw all are equally so."""
+    path = scratch / "linear.csv"
+    path.write_text("ID,TIME,AMT,DV,EVID,MDV\n1,0,1,0,1,1\n1,1,0,2.5,0,0\n1,2,0,2.2,0,0\n")
+    text = f"""
+data.file = '{path}'
+model.structure = "one_compartment"
+model.parameters = {{ CL = "1e-9 * v", V = "v" }}
+theta.v = {{ init = 0.4 }}
+omega.V = 0.05
+residual.lognormal = 0.2
+"""
+    problem = pk.evaluate(define("linear", text), method="laplace").problem
+    x = problem.packing.initial()
+    wanted = problem.evaluate(x)
+    for order in (2, 3, 8):
+        found = by_quadrature(problem, order).evaluate(x)
+        assert found.objective == pytest.approx(wanted.objective, abs=1e-9)
+        np.testing.assert_allclose(found.gradient, wanted.gradient, rtol=0, atol=1e-8)
+    sampled = by_sampling(problem, 4096).evaluate(x)
+    assert abs(sampled.objective - wanted.objective) < 4.0 * sampled.error
+
+
+SEEDS = 50
+
+
+@pytest.mark.parametrize(("name", "draws"), [("phenobarbital", 200), ("theophylline", 100)])
+def test_monte_carlo_error_is_that_of_other_seeds(name: str, draws: int) -> None:
+    """Of 50 seeds the scatter is known to a tenth: it is 0.7 to 1.4 times the stated error, and
+    the mean is right within four errors of a mean; the bias of a logarithm, half the variance of
+    each subject's integral, is far below."""
+    problem = pk.evaluate(name, method="agq").problem
+    x = problem.packing.initial()
+    exact = by_quadrature(problem, 21).evaluate(x)
+    found = [
+        by_sampling(problem, draws, seed).evaluate(x, exact.terms.eta) for seed in range(SEEDS)
+    ]
+    off = np.array([f.objective for f in found]) - exact.objective
+    stated = np.sqrt(np.mean([f.error**2 for f in found]))
+    print(name, f"scatter {off.std(ddof=1):.4f}, stated {stated:.4f}, mean {off.mean():+.4f}")
+    assert 0.7 < stated / off.std(ddof=1) < 1.4
+    assert abs(off.mean()) < 4.0 * off.std(ddof=1) / np.sqrt(SEEDS)
+
+
+def test_draws_are_the_same_for_a_seed_only() -> None:
+    problem = pk.evaluate("phenobarbital", method="agq").problem
+    x = problem.packing.initial()
+    one, again, other = (by_sampling(problem, 64, s).evaluate(x).objective for s in (3, 3, 4))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3, 777])
+def test_any_number_of_draws_will_do(draws: int) -> None:
+    problem = by_sampling(pk.evaluate("phenobarbital", method="agq").problem, draws)
+    there = problem.evaluate(problem.packing.initial())
+    assert np.isfinite(there.objective)
+    assert np.isnan(there.error) == (draws == 1)
+
+
+def test_threads_change_no_bit() -> None:
+    """With 600 subjects two threads share them."""
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {
+            "ID": np.repeat(np.arange(600), 3),
+            "TIME": np.tile([0.0, 2.0, 9.0], 600),
+            "AMT": np.tile([100.0, 0.0, 0.0], 600),
+            "DV": np.exp(rng.normal(1.0, 0.3, 1800)),
+            "EVID": np.tile([1, 0, 0], 600),
+            "MDV": np.tile([1, 0, 0], 600),
+        }
+    )
+    model = pk.read_definition("phenobarbital").model
+    model = replace(model, parameters={"CL": "cl * 100", "V": "v * 30 + 0 * v_apgr"})
+    data = pk.read_dataset(frame)
+    for method in ("agq", "imp"):
+        one, two = (pk.evaluate(model, data, method=method, threads=threads) for threads in (1, 2))
+        assert one.objective == two.objective
+        np.testing.assert_array_equal(one.estimate.final.gradient, two.estimate.final.gradient)
+
+
+# --- as data grow --------------------------------------------------------------------------------
+
+
+def test_laplace_comes_near_the_exact_objective_as_data_grow() -> None:
+    """Its error is of the order of one over the observations of a subject: four times as many
+    leave about a quarter, here less than a half each time."""
+    gaps = []
+    for count in (4, 16, 64, 256):
+        rng = np.random.default_rng(11)
+        times = np.linspace(0.5, 24.0, count)
+        parts = []
+        for label in range(20):
+            cl, v = (
+                2.0 * np.exp(0.3 * rng.standard_normal()),
+                15.0 * np.exp(0.2 * rng.standard_normal()),
+            )
+            f = 100.0 / v * np.exp(-cl / v * times)
+            y = f * np.exp(0.3 * rng.standard_normal(count))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "ID": label,
+                        "TIME": np.r_[0.0, times],
+                        "AMT": np.r_[100.0, np.zeros(count)],
+                        "DV": np.r_[0.0, y],
+                        "EVID": np.r_[1, np.zeros(count, dtype=int)],
+                        "MDV": np.r_[1, np.zeros(count, dtype=int)],
+                    }
+                )
+            )
+        model = pk.Model(
+            structure="one_compartment",
+            parameters={"CL": "cl", "V": "v"},
+            theta=(pk.Theta("cl", 2.0, lower=0.0), pk.Theta("v", 15.0, lower=0.0)),
+            omega=(
+                pk.OmegaBlock(("CL",), ((0.09,),)),
+                pk.OmegaBlock(("V",), ((0.04,),)),
+            ),
+            residual=pk.Residual((pk.Sigma("proportional", 0.3),)),
+        )
+        fit = pk.evaluate(model, pd.concat(parts), method="laplace")
+        x = fit.estimate.x
+        exact = by_quadrature(fit.problem, 21).evaluate(x).terms.objective
+        gaps.append(float(np.mean(np.abs(fit.estimate.final.terms.objective - exact))))
+    print([f"{gap:.1e}" for gap in gaps])
+    assert all(later < 0.5 * earlier for earlier, later in pairwise(gaps))
+
+
+# --- orders --------------------------------------------------------------------------------------
+
+
+def test_the_order_is_raised_until_the_objective_settles() -> None:
+    fit = pk.evaluate("phenobarbital", method="agq")
+    order = fit.estimate.order
+    assert order is not None
+    assert order.is_settled
+    exact = by_quadrature(fit.problem, 41).evaluate(fit.estimate.x).objective
+    assert abs(fit.objective - exact) < 2.0 * SETTLED
+    assert fit.to_dict()["quadrature"]["order"] == order.nodes == fit.problem.order
+
+
+def test_an_order_that_was_asked_for_is_kept_and_its_error_said() -> None:
+    definition = pk.read_definition("phenobarbital")
+    options = replace(definition.options, method="agq", order=3)
+    fit = pk.evaluate(replace(definition, options=options))
+    assert fit.problem.order == 3
+    order = settle_order(fit.problem, fit.estimate.x)
+    assert order == fit.estimate.order
+    higher = by_quadrature(fit.problem, 5).evaluate(fit.estimate.x).objective
+    assert order.change == pytest.approx(higher - fit.objective, abs=1e-9)
+    assert any("has not settled" in text for text in fit.warnings)
+
+
+def test_too_many_nodes_are_refused_with_a_way_out() -> None:
+    definition = pk.read_definition("theophylline")
+    options = replace(definition.options, method="agq", order=28)
+    with pytest.raises(ModelError, match=r"order 28 in 3 effects needs 21952 nodes.*'imp'"):
+        pk.evaluate(replace(definition, options=options))
+
+
+def test_the_exact_method_depends_on_the_effects(problem_of: Callable) -> None:
+    assert exact_method(problem_of("plain")[1]) == "agq"
+    assert exact_method(problem_of("occasion block")[1]) == "imp"
+
+
+# --- estimates -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, pk.Fit]:
+    return {m: pk.fit("phenobarbital", method=m) for m in ("laplace", "agq", "imp")}
+
+
+def test_both_exact_methods_agree(fits: dict[str, pk.Fit]) -> None:
+    agq, imp = fits["agq"], fits["imp"]
+    assert agq.converged
+    assert imp.converged
+    assert abs(agq.objective - imp.objective) < 4.0 * imp.estimate.final.error
+    one, other = agq.summary(), imp.summary()
+    assert np.all(np.abs(one["estimate"] - other["estimate"]) < 0.02 * one["se"])
+    np.testing.assert_allclose(one["se"], other["se"], rtol=0.01)
+
+
+def test_estimates_are_stationary_points(fits: dict[str, pk.Fit]) -> None:
+    for method in ("agq", "imp"):
+        fit = fits[method]
+        assert np.linalg.norm(fit.estimate.final.gradient) < 1e-4
+        assert fit.estimate.decrease < 1e-6
+
+
+def test_the_way_is_by_laplace_and_then_by_the_method(fits: dict[str, pk.Fit]) -> None:
+    trace = fits["imp"].trace
+    assert list(dict.fromkeys(trace["likelihood"])) == ["focei", "laplace", "imp"]
+    assert trace["evaluation"].is_monotonic_increasing
+    assert (trace["likelihood"] == "imp").sum() < 15
+
+
+def test_documents_say_how_the_integral_was_taken(fits: dict[str, pk.Fit]) -> None:
+    agq, imp, laplace = (fits[m].to_dict() for m in ("agq", "imp", "laplace"))
+    assert agq["quadrature"]["settled"]
+    assert agq["importance"] is None
+    assert imp["importance"]["draws"] == 1024
+    assert imp["importance"]["error"] == pytest.approx(fits["imp"].estimate.final.error)
+    assert 0.5 < imp["importance"]["least_share"] < 1.0
+    assert laplace["quadrature"] is None
+    assert agq["interaction"]
+    assert agq["certificate"] is None  # its own line says what a higher order changes
