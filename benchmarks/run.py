@@ -85,7 +85,8 @@ class Rows:
         full = {"program": "pkmodel", "threads": 1, "peak_mib": peak, **self.common, **row}
         self.rows.append(full)
         shown = ("program", "problem", "subjects", "threads", "what", "cold_seconds")
-        shown += ("warm_seconds", "evaluations", "objective", "above_best", "status")
+        shown += ("warm_seconds", "evaluations", "objective", "above_best", "ess")
+        shown += ("ess_per_cpu_second", "status")
         print("  ".join(f"{full.get(name, '')}" for name in shown), flush=True)
 
     def save(self) -> None:
@@ -228,7 +229,7 @@ def bayes(rows: Rows, interpreter: Path | None) -> None:
     for target in ("joint", "marginal"):
         options = Options(method="nuts", target=target, chains=CHAINS, draws=DRAWS)
         definition = with_options(model, options)
-        pk.fit(with_options(model, replace(options, chains=1, draws=20, tune=20)), data)
+        pk.fit(with_options(model, replace(options, chains=1, draws=100, tune=50)), data)
         cpu, wall = time.process_time(), time.perf_counter()
         fit = pk.fit(definition, data)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -409,7 +410,8 @@ def fit_by_pynlme(
         return
     found = json.loads(done.stdout)
     estimates = found["estimates"]
-    x = np.r_[estimates["theta"], 0.5 * np.log(estimates["omega"]), np.log(estimates["sigma"])]
+    factors = [np.array([[v**0.5]]) for v in estimates["omega"]]
+    x = exact.packing.pack(estimates["theta"], factors, [estimates["sigma"]])
     reached = exact.evaluate(x).objective
     rows.add(
         **common,

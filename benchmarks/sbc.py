@@ -228,6 +228,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=REPLICATES)
     parser.add_argument("--targets", nargs="+", default=("joint", "marginal"))
     arguments = parser.parse_args()
+    stamp.stamp()
     found: dict[str, list[Replicate]] = {}
     rows: list[dict[str, object]] = []
     for target in arguments.targets:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numba
@@ -33,8 +34,9 @@ def machine() -> str:
     return f"{names[0] if names else platform.machine()} x {os.cpu_count()}"
 
 
+@cache
 def stamp() -> dict[str, object]:
-    """Return the values of `COLUMNS`."""
+    """Return the values of `COLUMNS` as they were when first asked for."""
     values = (
         datetime.now(UTC).strftime("%Y-%m-%d"),
         commit(),

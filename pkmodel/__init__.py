@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pkmodel.fitting import evaluate, fit
     from pkmodel.model_comparison import ModelComparison, compare
     from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+    from pkmodel.models.prior import Prior, Priors
     from pkmodel.published import published_figures, published_model
     from pkmodel.result import Fit
     from pkmodel.simulate import plan_trial, read_trial, simulate_trial
@@ -41,6 +42,8 @@ __all__ = [
     "Options",
     "PkmodelError",
     "PlateauRule",
+    "Prior",
+    "Priors",
     "Residual",
     "Sigma",
     "Theta",
@@ -75,6 +78,8 @@ _MODULES = {
     "Options": "models.model",
     "PkmodelError": "errors",
     "PlateauRule": "exposure.plateau_rule",
+    "Prior": "models.prior",
+    "Priors": "models.prior",
     "Residual": "models.model",
     "Sigma": "models.model",
     "Theta": "models.model",

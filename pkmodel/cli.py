@@ -66,7 +66,7 @@ def main() -> None:
 
 _file = click.argument("file")
 _out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the outputs.")
-_method = click.option("--method", metavar="M", help="fo, foce, focei, laplace, agq or imp.")
+_method = click.option("--method", metavar="M", help="fo, foce, focei, laplace, agq, imp or saem.")
 _threads = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -117,6 +117,58 @@ def check(file: str) -> None:
     with _progress() as say:
         result = pkmodel.evaluate(definition, progress=say)
     _print(overview(definition, result))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE [FILE]...")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="M",
+    help="Instead of that of the definitions; given more than once, each FILE is fitted by each.",
+)
+@click.option(
+    "--nested",
+    is_flag=True,
+    help="Say that of two models the one with fewer parameters is nested in the other.",
+)
+@_out
+@_threads
+def compare(
+    files: tuple[str, ...],
+    methods: tuple[str, ...],
+    nested: bool,
+    out: Path | None,
+    threads: int,
+) -> None:
+    """Fit several definitions to the same data, and compare the fits on one likelihood.
+
+    Each FILE is a fit definition (TOML), or the name of a shipped one. One FILE will do where
+    --method is given more than once.
+    """
+    from pkmodel.model_comparison.text import comparison_summary
+    from pkmodel.output_folder import former_fit, replace_folder
+
+    _check_folder(out)
+    definitions = [pkmodel.read_definition(file) for file in files]
+    with _progress() as say:
+        fits = [
+            pkmodel.fit(definition, method=method, threads=threads, progress=say)
+            for definition in definitions
+            for method in methods or (None,)
+        ]
+        say("comparing")
+        found = pkmodel.compare(fits, nested=nested)
+    where = "nothing written; --out DIR keeps the results"
+    if out is not None:
+        former = former_fit(out)
+        replace_folder(out, found.write)
+        where = f"written to {out}" + (f"; replaces {former}" if former else "")
+    _print(comparison_summary(found.to_dict()))
+    click.echo(where)
+    if not all(fit.converged for fit in fits):
+        sys.exit(NOT_CONVERGED)
 
 
 @main.command()

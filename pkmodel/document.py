@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pkmodel.bayes.default_priors import complete, has_correlations
+from pkmodel.bayes.diagnosis import Diagnosis
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.etabar import EtaBar
+from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.estimate.certificate import ExactComparison
 from pkmodel.estimate.covariance import Covariance
@@ -84,7 +88,7 @@ def ending_part(status: Status, warnings: Sequence[str]) -> Part:
     return {
         "status": str(status),
         "advice": status.advice,
-        "converged": status is Status.CONVERGED,
+        "converged": status.is_good,
         "warnings": list(warnings),
     }
 
@@ -158,6 +162,28 @@ def covariance_part(covariance: Covariance | None) -> Part:
     }
 
 
+def sampling_part(problem: Problem, estimate: Estimate) -> Part:
+    """Say how the draws of the estimation went; null for a method without."""
+    sampling = estimate.sampling
+    if sampling is None:
+        return {"sampling": None}
+    found = sampling.averaged
+    names = problem.packing.names
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = found.error / found.standard_error
+    acceptance = dict(zip(("independent", "together", "single"), sampling.acceptance, strict=True))
+    return {
+        "sampling": {
+            "chains": sampling.chains,
+            "iterations": sampling.iterations,
+            "acceptance": {kind: number(value) for kind, value in acceptance.items()},
+            "is_settled": found.is_settled,
+            "monte_carlo_error": {n: number(v) for n, v in zip(names, relative, strict=True)},
+            "r_hat": {n: number(v) for n, v in zip(names, found.r_hat, strict=True)},
+        }
+    }
+
+
 def search_part(problem: Problem, estimate: Estimate) -> Part:
     """Say how the search went: subjects without a mode, starts, evaluations, what is left."""
     failed = problem.failed(estimate.final.terms)
@@ -213,3 +239,48 @@ def certificate_part(comparison: ExactComparison | None) -> Part:
             "worst_difference": number(by),
         }
     }
+
+
+def posterior_part(
+    problem: Problem, posterior: Posterior | None, diagnosis: Diagnosis | None
+) -> Part | None:
+    """Say how the posterior was sampled, by which priors, and how well; None without draws."""
+    if posterior is None or diagnosis is None:
+        return None
+    chains, draws, _ = posterior.x.shape
+    labels = [effect_label(e.parameter, e.occasion) for e in problem.effects]
+    return {
+        "target": posterior.target,
+        "chains": chains,
+        "draws": draws,
+        "tune": posterior.tune,
+        "gradients": posterior.gradients,
+        "divergences": posterior.divergences,
+        "r_hat": number(diagnosis.worst_r_hat),
+        "ess_bulk": number(diagnosis.smallest_bulk),
+        "ess_tail": number(diagnosis.smallest_tail),
+        "pareto_k": number(posterior.pareto_k),
+        "weight_efficiency": number(posterior.efficiency),
+        "centred": [n for n, c in zip(labels, posterior.centred, strict=False) if c],
+        "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
+        "priors": _priors(problem),
+        "mixing": {
+            name: {key: number(value) for key, value in vars(mixing).items()}
+            for name, mixing in diagnosis.mixing.items()
+        },
+    }
+
+
+def _priors(problem: Problem) -> dict[str, str]:
+    """Write every prior that was used, by the name of its parameter; of Omega the deviations."""
+    priors = complete(problem.model)
+    tables = {"theta": priors.theta, "sd of omega": priors.omega}
+    tables |= {"sd of occasion": priors.occasion, "sigma": priors.sigma}
+    out = {
+        f"{kind} {name}": str(prior)
+        for kind, table in tables.items()
+        for name, prior in table.items()
+    }
+    if has_correlations(problem.model):
+        out["correlations"] = f"LKJ({priors.lkj:g})"
+    return out

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
+from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
     Definition,
@@ -52,8 +54,11 @@ COMPILING = "compiling kernels: once per machine, up to a minute"
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
 
-SAMPLED_GAIN_LEFT = 0.05
-"""The same where estimates come from draws, and keep their Monte Carlo error."""
+NOTED_GAIN, SAMPLED_GAIN_LEFT = 0.05, 0.25
+"""Where estimates come from draws, and keep their Monte Carlo error: a gain from which it is said,
+and the most with which a fit counts as converged, half a standard error of a parameter."""
+
+FULL_BAYES = "nuts"
 
 
 def fit(
@@ -128,6 +133,9 @@ def fit(
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
     mark = time.perf_counter()
+    if options.method == FULL_BAYES:
+        with within(_source(model)):
+            return _full_bayes(title, problem, subjects, seconds, begin, say)
     estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say))
     if estimate is None:
         with within(_source(model)):
@@ -147,6 +155,48 @@ def fit(
     status = _status(problem, estimate, uncertainty)
     warnings = _warnings(problem, estimate, uncertainty)
     return Fit(title, problem, subjects, estimate, uncertainty, status, warnings, seconds)
+
+
+def _full_bayes(
+    title: str,
+    problem: Problem,
+    subjects: Subjects,
+    seconds: dict[str, float],
+    begin: float,
+    say: Progress,
+) -> Fit:
+    """Sample the posterior, and judge the draws."""
+    mark = time.perf_counter()
+    found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
+    if found is None:
+        raise _undefined(problem)
+    seconds["optimise"] = time.perf_counter() - mark
+    seconds.update(covariance=0.0, total=time.perf_counter() - begin)
+    diagnosis = diagnose(problem, found.posterior)
+    is_cut = found.estimate.ending == "interrupted"
+    status = Status.INTERRUPTED if is_cut else posterior_status(found.posterior, diagnosis)
+    warnings = _warnings(problem, found.estimate, None)
+    warnings = (*warnings, *posterior_warnings(found.posterior, diagnosis))
+    return Fit(
+        title,
+        problem,
+        subjects,
+        found.estimate,
+        found.covariance,
+        status,
+        warnings,
+        seconds,
+        found.posterior,
+    )
+
+
+def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
+    """Return what tells in a line how far the sampler has come."""
+
+    def tell(done: int, total: int, divergences: int) -> None:
+        say(f"draw {done} of {total}: {divergences} divergences")
+
+    return tell
 
 
 def _progress_line(starts: int, say: Progress) -> Callable[[int, int, float], None]:
@@ -299,7 +349,7 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
     is_known = uncertainty is not None and uncertainty.source != "none"
     if estimate.sampling is not None and is_known and estimate.decrease > SAMPLED_GAIN_LEFT:
         return Status.NOT_CONVERGED
-    if abs(estimate.cold_gap) > 0.01:
+    if estimate.sampling is None and abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED
     if uncertainty is not None:
         names = problem.packing.names
@@ -356,6 +406,11 @@ def _warnings(
             "the search's: some subjects have several modes"
         )
     out += _integration(problem, estimate)
+    if estimate.sampling is not None and NOTED_GAIN < estimate.decrease < np.inf:
+        out.append(
+            f"by the exact likelihood the objective could fall by {estimate.decrease:.2g}: the "
+            "draws and the integral differ, as where the effects of a subject have several modes"
+        )
     for name in at_boundary(problem, estimate.x):
         out.append(f"{name} is at a boundary: no standard error is given for it")
     out += _flip_flop(problem, estimate)

@@ -23,6 +23,7 @@ FIT_FILES = (
 
 FILES = (
     *FIT_FILES,
+    "iterations.csv",
     "groups.csv",
     "contrasts.json",
     "comparison.json",
@@ -30,6 +31,10 @@ FILES = (
     "samples.csv",
     "published.csv",
     "report.html",
+    "model_comparison.csv",
+    "model_comparison.json",
+    "model_comparison_subjects.csv",
+    "likelihood_ratios.csv",
 )
 """What may stand in the folder of a fit: it is replaced with all of it."""
 

@@ -133,6 +133,7 @@ class Packing:
         self.block_parts = self._block_parts()
         self.sigma_part = slice(self.size - len(self.sigma), self.size)
         self._places = self._block_places()
+        self._prepare()
 
     def _names(self) -> tuple[str, ...]:
         names = [f"theta {self.model.theta[i].name}" for i in self.theta]
@@ -158,6 +159,42 @@ class Packing:
         """Positions in Omega of a free block: one, or one per occasion."""
         numbers = [n for n, block in enumerate(self.model.omega) if not block.fixed]
         return self._places[numbers[free]]
+
+    def _prepare(self) -> None:
+        """Lay out where each packed value goes, so that unpacking takes a few array operations."""
+        model = self.model
+        self._theta = np.array([t.init for t in model.theta], dtype=float)
+        free = [model.theta[i] for i in self.theta]
+        self._is_plain = not any(np.isfinite(t.upper) for t in free)
+        self._lower = np.array([t.lower if np.isfinite(t.lower) else 0.0 for t in free])
+        self._scale = np.array([1.0 if np.isfinite(t.lower) else _scale(t) for t in free])
+        self._is_log = np.zeros(self.size, dtype=bool)
+        self._is_log[self.theta_part] = [bool(np.isfinite(t.lower)) for t in free]
+        self._is_log[self.sigma_part] = True
+        self._factor = np.zeros((len(self.effects), len(self.effects)))
+        for number, copies in self._places.items():
+            if model.omega[number].fixed:
+                for place in copies:
+                    self._factor[np.ix_(place, place)] = np.linalg.cholesky(
+                        np.array(model.omega[number].matrix, dtype=float)
+                    )
+        places: list[tuple[int, int, int]] = []
+        for free_number, (block, part) in enumerate(
+            zip(self.blocks, self.block_parts, strict=True)
+        ):
+            rows, columns, diagonal = triangle(len(block.parameters))
+            self._is_log[part.start + diagonal] = True
+            for copy in self.copies(free_number):
+                entries = zip(range(part.start, part.stop), copy[rows], copy[columns], strict=True)
+                places += [(k, int(a), int(b)) for k, a, b in entries]
+        self._source, self._row, self._column = (
+            np.array([place[k] for place in places], dtype=np.int64) for k in range(3)
+        )
+        self._has_copies = len(places) > len({place[0] for place in places})
+        self._sigma = np.array([0.0, 0.0, 1.0])
+        for s in model.residual.sigmas:
+            self._sigma[SIGMA_SLOT[s.name]] = s.init
+        self._slot = [SIGMA_SLOT[model.residual.sigmas[i].name] for i in self.sigma]
 
     def _block_places(self) -> dict[int, list[NDArray[np.int64]]]:
         """Positions in Omega of every copy of every block."""
@@ -199,28 +236,19 @@ class Packing:
     @np.errstate(over="ignore", invalid="ignore")
     def unpack(self, x: Vector) -> Values:
         """Return the parameters as matrices; infinite where they leave the range of numbers."""
-        theta = np.array([t.init for t in self.model.theta], dtype=float)
-        for k, i in enumerate(self.theta):
-            theta[i] = _from_free(self.model.theta[i], x[k])[0]
-        factors = self._factors(x)
-        whole = np.zeros((len(self.effects), len(self.effects)))
-        for number, copies in self._places.items():
-            for place in copies:
-                whole[np.ix_(place, place)] = factors[number]
-        sigma = np.array([0.0, 0.0, 1.0])
-        for s in self.model.residual.sigmas:
-            sigma[SIGMA_SLOT[s.name]] = s.init
-        for k, i in enumerate(self.sigma, start=self.sigma_part.start):
-            sigma[SIGMA_SLOT[self.model.residual.sigmas[i].name]] = np.exp(x[k])
-        return Values(theta, whole, sigma)
-
-    def _factors(self, x: Vector) -> list[Vector]:
-        """Cholesky factors of every block, free or fixed."""
-        free = iter(self._free_factors(x))
-        return [
-            np.linalg.cholesky(np.array(b.matrix, dtype=float)) if b.fixed else next(free)
-            for b in self.model.omega
-        ]
+        moved = x.copy()
+        moved[self._is_log] = np.exp(x[self._is_log])
+        theta = self._theta.copy()
+        if self._is_plain:
+            theta[self.theta] = self._lower + self._scale * moved[self.theta_part]
+        else:
+            for k, i in enumerate(self.theta):
+                theta[i] = _from_free(self.model.theta[i], x[k])[0]
+        factor = self._factor.copy()
+        factor[self._row, self._column] = moved[self._source]
+        sigma = self._sigma.copy()
+        sigma[self._slot] = moved[self.sigma_part]
+        return Values(theta, factor, sigma)
 
     def _free_factors(self, x: Vector) -> list[Vector]:
         """Cholesky factors of the free blocks."""
@@ -243,6 +271,9 @@ class Packing:
 
     def theta_slopes(self, x: Vector) -> Vector:
         """Differentiate each free theta in its packed value."""
+        if self._is_plain:
+            part = self.theta_part
+            return np.where(self._is_log[part], np.exp(x[part]), self._scale)
         slopes = [_from_free(self.model.theta[i], x[k])[1] for k, i in enumerate(self.theta)]
         return np.array(slopes)
 
@@ -262,19 +293,17 @@ class Packing:
         -------
         array (n, size)
         """
-        out = np.empty((theta.shape[0], self.size))
+        out = np.zeros((theta.shape[0], self.size))
         out[:, self.theta_part] = theta[:, self.theta] * self.theta_slopes(x)
-        factors = self._free_factors(x)
-        for number, (lower, part) in enumerate(zip(factors, self.block_parts, strict=True)):
-            copies = [factor[:, p[:, None], p[None, :]] for p in self.copies(number)]
-            by_factor = np.sum(copies, axis=0)
-            rows, columns, diagonal = triangle(len(lower))
-            moved = by_factor[:, rows, columns]
-            moved[:, diagonal] *= np.diag(lower)
-            out[:, part] = moved
-        for place, i in enumerate(self.sigma, start=self.sigma_part.start):
-            slot = SIGMA_SLOT[self.model.residual.sigmas[i].name]
-            out[:, place] = sigma[:, slot] * np.exp(x[place])
+        by_entry = factor[:, self._row, self._column]
+        if self._has_copies:
+            for entry, k in enumerate(self._source):
+                out[:, k] += by_entry[:, entry]
+        else:
+            out[:, self._source] = by_entry
+        out[:, self.sigma_part] = sigma[:, self._slot]
+        after = slice(self.theta_part.stop, self.size)
+        out[:, after] *= np.where(self._is_log[after], np.exp(x[after]), 1.0)
         return out
 
     @np.errstate(over="ignore", invalid="ignore")

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.datatree import fit_tree
 from pkmodel.definition.option_check import whole_number_fault
@@ -32,11 +34,15 @@ from pkmodel.document import (
     model_part,
     number,
     parameters_part,
+    posterior_part,
+    sampling_part,
     search_part,
     shrinkage_part,
     subjects_part,
 )
-from pkmodel.draws.drawing import draw_about
+from pkmodel.draws.drawing import draw_about, posterior_sample
+from pkmodel.draws.groups import posterior_groups, prior_groups, sample_groups
+from pkmodel.draws.prior_draws import draw_prior
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
@@ -83,6 +89,8 @@ class Fit:
     status : Status
     warnings : tuple of str
     seconds : dict of str to float
+    posterior : Posterior or None
+        Draws, where the method was full Bayes; the estimates are then their means.
     """
 
     title: str
@@ -93,6 +101,7 @@ class Fit:
     status: Status
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(repr=False)
+    posterior: Posterior | None = field(default=None, repr=False)
 
     # -- what was fitted ------------------------------------------------------------------------
 
@@ -146,7 +155,7 @@ class Fit:
     @property
     def converged(self) -> bool:
         """Whether the estimates are an optimum."""
-        return self.status is Status.CONVERGED
+        return self.status.is_good
 
     @property
     def objective(self) -> float:
@@ -230,15 +239,28 @@ class Fit:
     def trace(self) -> pd.DataFrame:
         """Every evaluation of the search, then that of the estimates, which the summary reports.
 
-        The first steps are those of FOCE-I for every method. The last row has the modes searched
-        from zero, after the last steps with the true Hessian.
+        The first steps are those of FOCE-I for every method; SAEM has no objective of its own, and
+        its rows are the Laplace one wherever modes were searched. The last row has the modes
+        searched from zero, after the last steps with the true Hessian.
         """
         columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
         start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
         final = self.estimate.final
         norm = float(np.linalg.norm(final.gradient))
-        last = (start, number + 1, self.method, final.objective, norm)
+        last = (start, number + 1, self.problem.likelihood, final.objective, norm)
         return pd.DataFrame([*self.estimate.trace, last], columns=columns)
+
+    @property
+    def iterations(self) -> pd.DataFrame | None:
+        """One row for each iteration of SAEM: start, phase and parameters; None without draws."""
+        sampling = self.estimate.sampling
+        if sampling is None:
+            return None
+        packing = self.problem.packing
+        where = [(r.start, r.iteration, str(r.phase)) for r in sampling.records]
+        values = [packing.natural(r.x) for r in sampling.records]
+        table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
+        return table.join(pd.DataFrame(values, columns=list(packing.names)))
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
@@ -258,7 +280,15 @@ class Fit:
 
     @cached_property
     def _parameters(self) -> dict[str, dict[str, Parameter]]:
-        return parameters(self.problem, self.estimate.x, self.covariance)
+        fitted = parameters(self.problem, self.estimate.x, self.covariance)
+        if self.diagnosis is None:
+            return fitted
+        return posterior_parameters(self.problem, self.diagnosis, fitted)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """What draws from the posterior say of themselves; None without any."""
+        return None if self.posterior is None else diagnose(self.problem, self.posterior)
 
     def contrast(
         self,
@@ -408,22 +438,26 @@ class Fit:
             **search_part(self.problem, self.estimate),
             **integration_part(self.problem, self.estimate),
             **certificate_part(self._exact_comparison),
+            **sampling_part(self.problem, self.estimate),
+            "posterior": posterior_part(self.problem, self.posterior, self.diagnosis),
             "seconds": dict(self.seconds),
         }
 
-    def to_datatree(self, draws: int = DRAWS, seed: int | None = None) -> xarray.DataTree:
+    def to_datatree(self, draws: int | None = None, seed: int | None = None) -> xarray.DataTree:
         """Return the fit as a DataTree, on which ArviZ works as it is.
 
         The ``posterior`` of a maximum-likelihood fit is none, and its attributes ``kind`` and
         ``note`` say so. With standard errors (``"asymptotic"``) its population parameters are
         draws from the asymptotic normal law of their estimator on the packed scale, its random
         effects are drawn from their conditional law given each draw. Without (``"conditional"``)
-        the population parameters are held at the estimates.
+        the population parameters are held at the estimates. That of full Bayes is one
+        (``"posterior"``).
 
         Parameters
         ----------
-        draws : int
-            Of each of four chains; 0 leaves the groups of draws out.
+        draws : int, optional
+            Of each of four chains, 100 if absent; of each chain of a posterior, evenly spaced, all
+            if absent. 0 leaves the groups of draws out.
         seed : int, optional
             That of the fit if absent.
 
@@ -437,11 +471,13 @@ class Fit:
             - ``posterior``: ``population`` by ``parameter``, ``eta`` by ``id`` and ``effect``, and
               each structural parameter by ``id``;
             - ``log_likelihood``: ``observation`` by ``obs`` (line in the file), given the random
-              effects, and ``subject`` by ``id``, the effects integrated out, by the exact
-              likelihood (not where the population parameters are held). They answer different
-              questions: ``az.loo(tree, var_name="subject")`` leaves out a subject;
+              effects, and ``subject`` by ``id``, the effects integrated out (not where the
+              population parameters are held). They answer different questions:
+              ``az.loo(tree, var_name="subject")`` leaves out a subject;
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
-              censored row the concentration itself.
+              censored row the concentration itself;
+            - of full Bayes ``sample_stats``, and ``prior`` and ``prior_predictive``, 500 draws,
+              unless a prior is flat without bounds.
 
         Raises
         ------
@@ -464,26 +500,49 @@ class Fit:
         {'chain': 4, 'draw': 5, 'id': 59, 'effect': 2}
         """
         seed = self.options.seed if seed is None else seed
-        fault = whole_number_fault(draws, 0) or whole_number_fault(seed, 0)
+        fault = whole_number_fault(seed, 0) or (
+            "" if draws is None else whole_number_fault(draws, 0)
+        )
         if fault:
             raise FitError(f"to_datatree: draws and seed: {fault}")
-        sample = None
-        if draws:
-            sample = draw_about(self.problem, self.estimate, self.covariance, draws, seed)
+        return self._tree({} if draws == 0 else self._draws(draws, seed))
+
+    def _tree(self, draws: dict[str, xarray.Dataset]) -> xarray.DataTree:
         return fit_tree(
             self.problem,
             self.estimate,
             self.covariance,
             self.predictions,
             self.to_dict(),
-            sample,
-            seed,
+            draws,
         )
+
+    def _draws(self, draws: int | None, seed: int) -> dict[str, xarray.Dataset]:
+        """Lay out draws, and what follows from them."""
+        x, modes = self.estimate.x, self.estimate.final.terms.eta
+        if self.posterior is None:
+            number = DRAWS if draws is None else draws
+            sample = draw_about(self.problem, self.estimate, self.covariance, number, seed)
+            return sample_groups(self.problem, x, modes, sample, seed)
+        sample = posterior_sample(self.posterior, draws)
+        prior = draw_prior(self.problem, seed)
+        return {
+            **sample_groups(self.problem, x, modes, sample, seed),
+            **({} if prior is None else prior_groups(self.problem, prior, seed)),
+        }
+
+    def _saved_draws(self) -> dict[str, xarray.Dataset]:
+        """Lay out the draws that cannot be had again without sampling."""
+        if self.posterior is None:
+            return {}
+        sample = posterior_sample(self.posterior)
+        x, modes = self.estimate.x, self.estimate.final.terms.eta
+        return posterior_groups(self.problem, x, modes, sample)
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
 
-        All or nothing.
+        With SAEM also iterations.csv. All or nothing.
 
         Parameters
         ----------
@@ -518,4 +577,6 @@ class Fit:
         self.exposure.to_csv(folder / "exposure.csv", index=False)
         self.predictions.to_csv(folder / "predictions.csv", index=False)
         self.trace.to_csv(folder / "trace.csv", index=False)
-        self.to_datatree(draws=0).to_netcdf(folder / "fit.nc", engine="h5netcdf")
+        if self.iterations is not None:
+            self.iterations.to_csv(folder / "iterations.csv", index=False)
+        self._tree(self._saved_draws()).to_netcdf(folder / "fit.nc", engine="h5netcdf")

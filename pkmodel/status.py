@@ -15,11 +15,21 @@ class Status(StrEnum):
     MODES_FAILED = "modes failed"
     INTERRUPTED = "interrupted"
     EVALUATED = "evaluated"
+    SAMPLED = "sampled"
+    DIVERGENT = "divergences"
+    NOT_MIXED = "chains disagree"
+    FEW_DRAWS = "too few effective draws"
+    WEIGHTS_FAILED = "weights failed"
 
     @property
     def advice(self) -> str:
         """Say what the status means and what to do."""
         return _ADVICE[self]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the estimates are what the method was to find."""
+        return self in (Status.CONVERGED, Status.SAMPLED)
 
 
 _ADVICE = {
@@ -42,4 +52,21 @@ _ADVICE = {
     ),
     Status.INTERRUPTED: "Stopped from the keyboard: this is the best point so far, no optimum.",
     Status.EVALUATED: "Evaluated at the initial values; nothing was estimated.",
+    Status.SAMPLED: "The chains agree, none diverged, and the effective draws are enough.",
+    Status.DIVERGENT: (
+        "Some trajectories of the sampler diverged, so part of the posterior may be missing: the "
+        "draws are not to be used. Try more draws to adapt (tune), the other target, or a prior "
+        "that keeps variances away from zero."
+    ),
+    Status.NOT_MIXED: (
+        "The chains have not come to the same distribution: the draws are not to be used. Try more "
+        "draws to adapt (tune) and to keep (draws), the other target, or closer priors."
+    ),
+    Status.FEW_DRAWS: (
+        "The chains agree, but intervals rest on few effective draws. Keep more (draws)."
+    ),
+    Status.WEIGHTS_FAILED: (
+        "Laplace's approximation is too far from the exact posterior to be corrected: the draws "
+        'are not to be used. Use target = "joint".'
+    ),
 }

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from pkmodel.nodes import LEAST_SHARE
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
+from pkmodel.posterior_text import COLUMNS, posterior_checks, posterior_row, prior_lines
 
 Document = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ METHODS = {
     "agq": "adaptive quadrature",
     "imp": "importance sampling",
     "saem": "SAEM",
+    "nuts": "full Bayes (NUTS)",
 }
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
@@ -171,10 +173,14 @@ def checks(document: Document) -> list[Check]:
     -------
     list of Check
     """
+    if document.get("posterior"):
+        judged = [Check(*finding) for finding in posterior_checks(document)]
+        return [_modes(document), *judged, _shrinkage(document)]
     found = [_modes(document)]
     if document["status"] != "evaluated":
         found = [
             _minimum(document),
+            *_draws(document),
             *found,
             _starts(document),
             _boundary(document),
@@ -188,9 +194,31 @@ def _minimum(document: Document) -> Check:
     evaluations = document["evaluations"]
     gradient = number(document["gradient_norm"])
     finding = f"{evaluations} evaluations, gradient norm {gradient}"
+    if document.get("sampling"):
+        finding = f"norm of the exact gradient {gradient}"
     if document["decrease_left"] is not None:
         finding += f", {number(document['decrease_left'])} left to gain"
     return Check("minimum", "ok" if document["converged"] else "FAIL", finding)
+
+
+def _draws(document: Document) -> list[Check]:
+    """Judge the draws of SAEM."""
+    sampling = document.get("sampling")
+    if not sampling:
+        return []
+    errors = [v for v in sampling["monte_carlo_error"].values() if v is not None]
+    ratios = [v for v in sampling["r_hat"].values() if v is not None]
+    accepted = percent(sampling["acceptance"]["independent"])
+    finding = (
+        f"{count(sampling['chains'], 'chain')} of each subject, {sampling['iterations']} "
+        f"iterations, {accepted} of the independent proposals accepted"
+    )
+    if errors and ratios:
+        finding += (
+            f"; Monte Carlo errors up to {percent(max(errors), 1)} of the standard errors, R-hat "
+            f"up to {max(ratios):.3f}"
+        )
+    return [Check("draws", "ok" if sampling["is_settled"] else "FAIL", finding)]
 
 
 def _modes(document: Document) -> Check:
@@ -310,12 +338,24 @@ def _checks_table(document: Document) -> Table:
 
 def _estimates(document: Document) -> RenderableType:
     note = "omega: variances on the transformed scale, with errors of the variance"
-    return Group(_parameters(document), Text(note, style="dim"))
+    if not document.get("posterior"):
+        return Group(_parameters(document), Text(note, style="dim"))
+    note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+    priors = [Padding(Text(line), (0, 0, 0, 2)) for line in prior_lines(document)]
+    return Group(
+        _parameters(document),
+        Text(note, style="dim"),
+        Text(""),
+        Text("priors (omega: of the standard deviations)", style="bold"),
+        *priors,
+    )
 
 
 def _parameters(document: Document) -> Table:
     """Tabulate the estimates; columns that nothing fills are left out."""
-    names = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
+    names: tuple[str, ...] = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
+    if document.get("posterior"):
+        names = COLUMNS
     rows = list(_rows(document))
     table = Table(
         box=None,
@@ -336,11 +376,17 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
     for kind in ("theta", "omega", "occasion", "sigma"):
         for name, entry in document[kind].items():
             notes = (_scale(document, kind, name), "fixed" if entry["fixed"] else "", entry["note"])
-            yield (
-                f"{kind} {name}",
+            label = f"{kind} {name}"
+            told: tuple[str, ...] = (
                 number(entry["estimate"]),
                 fixed(entry["rse"], 1),
                 _interval(entry["lower"], entry["upper"]),
+            )
+            if document.get("posterior"):
+                told = posterior_row(document, label, entry)
+            yield (
+                label,
+                *told,
                 "" if document["status"] == "evaluated" else number(entry["init"]),
                 ", ".join(note for note in notes if note),
             )

@@ -276,7 +276,7 @@ def test_bad_input_exits_2_with_one_message_and_writes_nothing(
         ("fit", "."),
         ("fit", PHENOBARBITAL, "--threads", "0"),
         ("fit", PHENOBARBITAL, "--seed", "-1"),
-        ("fit", PHENOBARBITAL, "--method", "nuts"),
+        ("fit", PHENOBARBITAL, "--method", "nut"),
         ("unknown",),
     ],
     ids=str,
@@ -399,3 +399,43 @@ def test_every_command_stands_in_the_readme():
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     for command in main.commands:
         assert f"pkmodel {command}" in readme
+
+
+def test_compare_fits_each_definition_by_each_method(tmp_path):
+    out = tmp_path / "comparison"
+    methods = ("--method", "fo", "--method", "focei")
+    result = _run("compare", PHENOBARBITAL, *methods, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "exact likelihood: adaptive quadrature" in result.output
+    assert result.output.rstrip().endswith(f"written to {out}")
+    assert sorted(p.name for p in out.iterdir()) == [
+        "likelihood_ratios.csv",
+        "model_comparison.csv",
+        "model_comparison.json",
+        "model_comparison_subjects.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((PHENOBARBITAL,), "at least two fits"),
+        ((PHENOBARBITAL, "theophylline"), "different data"),
+        ((PHENOBARBITAL, "phenobarbitol"), "phenobarbital"),
+        ((PHENOBARBITAL, "--method", "fosei"), "focei"),
+    ],
+)
+def test_compare_refuses_what_cannot_be_compared(arguments, message, tmp_path):
+    out = tmp_path / "comparison"
+    result = _run("compare", *arguments, "--out", out)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not out.exists()
+
+
+def test_compare_exits_with_1_where_a_fit_did_not_converge(definition, tmp_path):
+    short = definition({'method = "focei"': 'method = "focei"\nmax_evaluations = 3'})
+    result = _run("compare", PHENOBARBITAL, short, "--out", tmp_path / "comparison")
+    assert result.exit_code == 1
+    assert "no criteria, no test" in result.output
+    assert (tmp_path / "comparison" / "model_comparison.csv").exists()

@@ -67,7 +67,8 @@ def test_one_subject_has_no_interval():
     ("changes", "message"),
     [
         ({"mean": [-1.0, 1.0, 1.0, 1.0]}, r"line 2: mean = -1; expected one above 0"),
-        ({"sd": [-1.0, 1.0, 1.0, 1.0]}, r"line 2: sd = -1; expected 0 or more"),
+        ({"sd": [-1.0, 1.0, 1.0, 1.0]}, r"line 2: sd = -1; expected one above 0"),
+        ({"sd": [1.0, 0.0, 1.0, 1.0]}, r"line 3: sd = 0; expected one above 0"),
         ({"n": [2.5, 4, 4, 4]}, r"line 2: n = 2\.5 is no number of subjects"),
         ({"n": ["ten", 4, 4, 4]}, r"line 2, column n: not a number"),
         ({"metric": ["CSS"] * 4, "unit": ["pg/mL"] * 4}, r"line 4: CSS of infants stands there"),
@@ -99,9 +100,20 @@ def test_the_command_compares_a_csv(tmp_path):
     assert len(pd.read_csv(out / "groups.csv")) == 4
 
 
-def test_the_command_refuses_a_table_that_is_none(tmp_path):
-    file = tmp_path / "empty.csv"
-    file.write_text("")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "there is no such file"),
+        ("", "the file is empty"),
+        ("group,metric,n,mean,sd\n", "the file has a header and no rows"),
+    ],
+)
+def test_the_command_refuses_a_table_that_is_none(tmp_path, text, message):
+    file = tmp_path / "papers.csv"
+    if text is not None:
+        file.write_text(text)
     done = CliRunner().invoke(main, ["compare-groups", str(file), "--out", str(tmp_path / "run")])
     assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert f"papers.csv: {message}; expected a CSV of published summaries with the col" in said
     assert not (tmp_path / "run").exists()

@@ -208,16 +208,30 @@ def test_rows_left_out_have_no_log_likelihood():
     np.testing.assert_array_equal(tree["log_likelihood"]["obs"], lines[quantified])
 
 
-def test_the_log_likelihood_of_a_subject_is_that_of_the_fit(fit, tree):
-    """At the estimates -2 log likelihood of all; at a draw that of an evaluation there."""
+def test_log_likelihoods_of_subjects_add_up_to_that_of_the_fit(fit):
+    """Twice their sum with the sign changed is the -2 log likelihood that is printed."""
     assert -2.0 * np.sum(subject_log_likelihood(fit.problem, fit.estimate.final)) == pytest.approx(
         fit.minus2ll, abs=1e-9
     )
+
+
+def test_log_likelihoods_of_subjects_are_exact_at_every_draw(fit, tree):
+    """Laplace corrected, against quadrature of order 15 at 40 draws: 0.0014 by root mean square.
+
+    Laplace alone is off by 0.0054. The largest error was 0.042, allowed twice.
+    """
     sample = draw_about(fit.problem, fit.estimate, fit.covariance, DRAWS, 3)
-    there = replace(fit, problem=fit.problem.with_method("laplace"))
-    cold = there.problem.evaluate(sample.x[1, 7])
-    expected = subject_log_likelihood(there.problem, cold)
-    np.testing.assert_allclose(tree["log_likelihood"]["subject"][1, 7], expected, atol=1e-6)
+    quadrature = fit.problem.with_method("agq").with_order(15)
+    modes = fit.estimate.final.terms.eta
+    errors = np.array(
+        [
+            tree["log_likelihood"]["subject"][1, k].to_numpy()
+            - subject_log_likelihood(quadrature, quadrature.evaluate(sample.x[1, k], modes))
+            for k in range(40)
+        ]
+    )
+    assert np.max(np.abs(errors)) < 0.085
+    assert np.sqrt(np.mean(errors**2)) < 0.003
 
 
 # -- predictive draws ---------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from pkmodel.definition import DataSpec, Definition, dumps, read_definition, wri
 from pkmodel.definition.reading import build_definition
 from pkmodel.errors import DataError, ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+from pkmodel.models.prior import Prior, Priors
 from pkmodel.models.structural import STRUCTURES
 from pkmodel.shipped import shipped_fits
 
@@ -300,7 +301,57 @@ SHAPE_FAULTS = [
         'bsa = { weight = "W", height = "H", formula = "mostler" }',
         "[groups] bsa formula: the text 'mostler' is not known (did you mean `mosteller`?",
     ),
-    ('[fit]\nmethod = "nuts"', "[fit] method: nuts is not available yet; available: fo, foce"),
+    ("[prior]", '[prior]: goes with method = "nuts" only; remove it'),
+    ('[fit]\nmethod = "nuts"\n[prior]\nlkj = 0', "[prior] lkj: expected a positive number, got 0"),
+    (
+        '[fit]\nmethod = "nuts"\n[prior]\nlkj = 1',
+        "[prior] lkj: the model has no correlated effects",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\nc = "flat"',
+        "[prior] theta c: 'c' is no such parameter of the model (did you mean `cl`?",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { normal = [1] }',
+        "[prior] theta cl: normal takes [mean, sd], got 1 numbers",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { normal = [1, -1] }',
+        "[prior] theta cl: sd of normal must be positive, not -1",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { lognormal = [1, 1] }',
+        "[prior] theta cl: lognormal needs a parameter that cannot be negative; say lower = 0",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = {}',
+        "[prior] theta cl: give one distribution, not none",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { normal = [0, 1], flat = true }',
+        "[prior] theta cl: give one distribution, not normal and flat",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = "wide"',
+        "[prior] theta cl: expected a table such as { lognormal = ",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.omega]\nCL = { normal = [0, 1] }',
+        "[prior] omega CL: 'normal' is no distribution of this parameter (",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.omega]\nCL = { half_normals = 1 }',
+        "[prior] omega CL: unknown key half_normals (did you mean `half_normal`?",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.omega]\nV = { half_normal = 1 }',
+        "[prior] omega V: 'V' is no such parameter of the model (known: CL)",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.sigma]\nadditive = { half_t = [3, 0] }',
+        "[prior] sigma additive: scale of half_t must be positive, not 0",
+    ),
+    ('[fit]\nmethod = "nut"', "[fit] method: 'nut' does not exist (did you mean `nuts`?"),
     ('[fit]\nmethod = "FOCEI"', "[fit] method: 'FOCEI' does not exist (did you mean `focei`?"),
     ('[fit]\nmethods = "fo"', "[fit]: unknown key methods (did you mean `method`? known: method"),
     ("starts = 5", "unknown key starts (did you mean fit.starts? known: title"),
@@ -426,7 +477,7 @@ def test_faults_of_shape_and_of_sense_come_in_one_pass(read):
         [residual]
         power = 0.1
         [fit]
-        method = "nuts"
+        method = "nut"
         seed = 1.5
         """
     with pytest.raises(ModelError) as caught:
@@ -445,7 +496,7 @@ def test_faults_of_shape_and_of_sense_come_in_one_pass(read):
         "[omega] block: expected a number",
         "[omega] CL: the variance of CL is -1",
         "[residual]: power needs an exponent",
-        "[fit] method: nuts is not available yet",
+        "[fit] method: 'nut' does not exist",
         "[fit] seed: expected a whole number",
     ]:
         assert words in message
@@ -584,7 +635,38 @@ def residuals(draw) -> Residual:
 
 
 @st.composite
-def models(draw) -> Model:
+def priors(draw, theta, omega, residual) -> Priors:
+    """Give some of the free parameters a prior."""
+    sds = st.one_of(
+        st.builds(Prior, st.just("half_normal"), st.tuples(positive)),
+        st.builds(Prior, st.just("half_t"), st.tuples(positive, positive)),
+        st.builds(Prior, st.just("lognormal"), st.tuples(positive, positive)),
+        st.just(Prior("flat")),
+    )
+    real = st.floats(-1e6, 1e6)
+    thetas_ = st.one_of(
+        st.builds(Prior, st.just("normal"), st.tuples(real, positive)),
+        st.builds(Prior, st.just("student_t"), st.tuples(positive, real, positive)),
+        st.just(Prior("flat")),
+    )
+
+    def some(names: list[str], kind) -> dict[str, Prior]:
+        kept = draw(st.sets(st.sampled_from(names))) if names else set()
+        return {name: draw(kind) for name in sorted(kept)}
+
+    blocks = {o: [b for b in omega if b.occasion == o and not b.fixed] for o in (False, True)}
+    is_correlated = any(len(b.parameters) > 1 for b in omega if not b.fixed)
+    return Priors(
+        theta=some([t.name for t in theta if not t.fixed], thetas_),
+        omega=some([p for b in blocks[False] for p in b.parameters], sds),
+        occasion=some([p for b in blocks[True] for p in b.parameters], sds),
+        sigma=some([s.name for s in residual.sigmas if not s.fixed], sds),
+        lkj=draw(st.none() | positive) if is_correlated else None,
+    )
+
+
+@st.composite
+def models(draw, with_priors: bool = False) -> Model:
     structure = draw(st.sampled_from(sorted(STRUCTURES)))
     parameters = STRUCTURES[structure].parameters
     theta_names = draw(st.lists(names, min_size=1, max_size=5, unique=True))
@@ -592,13 +674,17 @@ def models(draw) -> Model:
     carried = draw(st.lists(st.sampled_from(parameters), min_size=1, unique=True))
     changing = draw(st.lists(st.sampled_from(parameters), unique=True))
     kinds = st.sampled_from(["lognormal", "normal", "logitnormal"])
+    theta = tuple(draw(thetas(name)) for name in theta_names)
+    omega = draw(blocks(carried, occasion=False)) + draw(blocks(changing, occasion=True))
+    residual = draw(residuals())
     return Model(
         structure=structure,
         parameters={p: draw(st.sampled_from([formula, f"({formula})\n* WT"])) for p in parameters},
-        theta=tuple(draw(thetas(name)) for name in theta_names),
-        omega=draw(blocks(carried, occasion=False)) + draw(blocks(changing, occasion=True)),
-        residual=draw(residuals()),
+        theta=theta,
+        omega=omega,
+        residual=residual,
         distribution={p: draw(kinds) for p in draw(st.sets(st.sampled_from(carried)))},
+        priors=draw(priors(theta, omega, residual)) if with_priors else None,
     )
 
 
@@ -657,6 +743,19 @@ definitions = st.builds(
     model=models(),
     options=options,
     groups=groups,
+) | st.builds(
+    Definition,
+    title=texts,
+    data=st.none(),
+    model=models(with_priors=True),
+    options=st.builds(
+        Options,
+        method=st.just("nuts"),
+        chains=st.none() | st.integers(1, 1000),
+        tune=st.none() | st.integers(1, 10_000),
+        draws=st.none() | st.integers(1, 10_000),
+        target=st.sampled_from([None, "joint", "marginal"]),
+    ),
 )
 
 

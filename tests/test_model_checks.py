@@ -345,8 +345,8 @@ OPTION_FAULTS = [
         "[fit] method: 'foci' does not exist (did you mean `focei`?",
     ),
     (
-        {"method": "nuts"},
-        "[fit] method: nuts is not available yet; available: fo, foce, focei, laplace",
+        {"method": "nut"},
+        "[fit] method: 'nut' does not exist (did you mean `nuts`?",
     ),
     ({"method": 3}, "[fit] method: 3 does not exist"),
     ({"censoring": "m4"}, "[fit] censoring: 'm4' is not known (known: m3, m1)"),

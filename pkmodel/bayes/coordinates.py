@@ -79,3 +79,18 @@ def _coordinates(problem: Problem, x: Vector, eta: Vector, centred: NDArray[np.b
     u = np.linalg.solve(values.factor, eta.T).T
     mu, _ = problem.typical(values.theta)
     return np.where(centred, eta + shifts(problem, mu), u)
+
+
+def effects_at(
+    problem: Problem, x: Vector, coordinates: Vector, centred: NDArray[np.bool_]
+) -> Vector:
+    """Random effects eta at given coordinates; array (subjects, effects)."""
+    values = problem.packing.unpack(x)
+    shift = shifts(problem, problem.typical(values.theta)[0])
+    u = np.empty_like(coordinates)
+    for a, row in enumerate(values.factor):
+        if centred[a]:
+            u[:, a] = (coordinates[:, a] - shift[:, a] - u[:, :a] @ row[:a]) / row[a]
+        else:
+            u[:, a] = coordinates[:, a]
+    return np.asarray(u @ values.factor.T)

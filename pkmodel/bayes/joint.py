@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor
-from pkmodel.bayes.coordinates import choose_coordinates, shifts
+from pkmodel.bayes.coordinates import choose_coordinates, effects_at, shifts
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes
 from pkmodel.problem import Problem
@@ -88,22 +88,15 @@ class JointTarget:
         shift = shifts(problem, mu)
         point = Point(z, x - self.anchor.x, shift)
         value = problem.hierarchy(values, mu, jacobian, self.coordinates, point, slopes)
-        by_theta = problem.by_theta(slopes.by_direction, jacobian)
-        by_theta += self._through_shift(slopes.by_shift, jacobian)
+        by_theta = problem.by_theta(slopes.by_direction, slopes.by_shift, jacobian)
         by_x = problem.packing.pull_back(
             x, by_theta[None], slopes.by_factor[None], slopes.by_sigma[None]
         )[0]
         return value, by_x + slopes.by_distance, slopes.by_z
 
-    def _through_shift(self, by_shift: Vector, jacobian: Vector) -> Vector:
-        problem = self.problem
-        first = jacobian[problem.start[:-1]] if problem.varies else jacobian
-        carried = [problem.structure.parameters.index(e.parameter) for e in problem.effects]
-        between = np.array([e.occasion == 0 for e in problem.effects])
-        return np.asarray(np.einsum("ia,iat->t", by_shift * between, first[:, carried]))
-
     def effects(self, vector: Vector) -> tuple[Vector, Vector]:
         """Packed parameters and random effects at a vector of the sampler."""
         x, z = self.split(vector)
-        self._evaluate(x, z)
-        return x, self._slopes.eta.copy()
+        c = self.coordinates
+        place = c.place + c.slope @ (x - self.anchor.x) + np.einsum("iab,ib->ia", c.spread, z)
+        return x, effects_at(self.problem, x, place, c.centred)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+
+JOINT, MARGINAL = "joint", "marginal"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,15 @@ class Posterior:
         Random effects, those of `Problem.effects` in their order.
     sample_stats : mapping of str to array (chains, draws)
         What the sampler tells of each draw, by ArviZ's names: ``diverging``, ``lp``, ``n_steps``,
-        ``tree_depth``, ``step_size``.
+        ``tree_depth``, ``step_size``, ``energy``.
+    target : str
+        ``"joint"`` or ``"marginal"``.
+    tune : int
+        Draws of each chain that adapted the sampler.
+    gradients : int
+        Log densities and gradients computed in all.
+    centred : tuple of bool
+        Which effects were sampled in centred coordinates; empty for the marginal target.
     weights : array (chains, draws) or None
         Normalised importance weights of the sampler's own draws, before they were drawn again;
         None where its target was exact.
@@ -36,6 +47,22 @@ class Posterior:
 
     x: Vector
     eta: Vector
-    sample_stats: Mapping[str, NDArray[np.generic]]
+    sample_stats: Mapping[str, NDArray[Any]]
+    target: str = JOINT
+    tune: int = 0
+    gradients: int = 0
+    centred: tuple[bool, ...] = ()
     weights: Vector | None = None
     pareto_k: float | None = None
+
+    @property
+    def divergences(self) -> int:
+        """Kept draws whose trajectory left the region where the sampler can be trusted."""
+        return int(np.sum(self.sample_stats["diverging"]))
+
+    @property
+    def efficiency(self) -> float | None:
+        """Effective share of the weighted draws; None without weights."""
+        if self.weights is None:
+            return None
+        return float(np.sum(self.weights) ** 2 / np.sum(self.weights**2) / self.weights.size)

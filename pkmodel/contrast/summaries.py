@@ -20,6 +20,11 @@ from pkmodel.suggestion import suggest
 
 NEEDED = ("group", "metric", "n", "mean", "sd")
 
+EXPECTED = (
+    f"expected a CSV of published summaries with the columns {', '.join(NEEDED)}, and unit where "
+    "there is one: a row per group and metric"
+)
+
 ASSUMED = (
     "log-normal values are assumed: variance of logarithms ln(1 + (SD / mean)^2), geometric mean "
     "mean / sqrt(1 + (SD / mean)^2)"
@@ -66,12 +71,19 @@ def read_summaries(file: str | Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        The file cannot be read as a table.
+        The file does not exist, is empty, or cannot be read as a table.
     """
+    if not Path(file).is_file():
+        raise DataError(f"there is no such file; {EXPECTED}", str(file))
     try:
-        return pd.read_csv(file)
+        table = pd.read_csv(file)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"the file is empty; {EXPECTED}", str(file)) from error
     except (ValueError, OSError) as error:
-        raise DataError(f"cannot be read as a table: {error}", str(file)) from error
+        raise DataError(f"cannot be read as a table: {error}; {EXPECTED}", str(file)) from error
+    if table.empty:
+        raise DataError(f"the file has a header and no rows; {EXPECTED}", str(file))
+    return table
 
 
 def compare_summaries(
@@ -217,8 +229,9 @@ def _value_faults(table: pd.DataFrame, text: pd.DataFrame) -> list[Problem]:
             problems.append(Problem(f"n = {row['n']:g} is no number of subjects", place))
         if row["mean"] <= 0:
             problems.append(Problem(f"mean = {row['mean']:g}; expected one above 0", place))
-        if row["sd"] < 0:
-            problems.append(Problem(f"sd = {row['sd']:g}; expected 0 or more", place))
+        if row["sd"] <= 0:
+            message = "expected one above 0; leave it empty where it is not known"
+            problems.append(Problem(f"sd = {row['sd']:g}; {message}", place))
     return problems
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pkmodel.definition.option_check import OWNERS, option_problems, whole_number_fault
+from pkmodel.definition.prior_check import MISPLACED
 from pkmodel.definition.reading import read_definition
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.errors import DataError, FitError, ModelError, Problem
@@ -125,6 +126,9 @@ def given_options(
         changes |= {key: None for key, owners in OWNERS.items() if method not in owners}
     options = replace(options, **changes)  # type: ignore[arg-type]
     problems = option_problems(options)
+    population = model.model if isinstance(model, Definition) else model
+    if population.priors is not None and method is None and options.method != "nuts":
+        problems.append(Problem(MISPLACED, "priors"))
     if problems:
         raise ModelError([_as_asked(problem, changes) for problem in problems])
     whole = {key: int(getattr(options, key)) for key in ("starts", "seed", "max_evaluations")}

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from keyword import iskeyword
 from math import isfinite
 
+from pkmodel.definition.prior_check import model_prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.real import is_real
 from pkmodel.definition.residual_check import residual_problems
@@ -51,6 +52,7 @@ def check_model(model: Model) -> None:
         *omega_problems(model.omega, known_parameters(model.structure)),
         *distribution_problems(model.distribution, model.omega, known_parameters(model.structure)),
         *residual_problems(model.residual),
+        *model_prior_problems(model),
     ]
     if problems:
         raise ModelError(problems)

@@ -8,8 +8,7 @@ from pkmodel.errors import Problem
 from pkmodel.models.model import Options
 from pkmodel.suggestion import quoted, suggest
 
-METHODS = ("fo", "foce", "focei", "laplace", "agq", "imp", "saem")
-PLANNED_METHODS = ("nuts",)
+METHODS = ("fo", "foce", "focei", "laplace", "agq", "imp", "saem", "nuts")
 _CHOICES = {"censoring": ("m3", "m1"), "covariance": ("sandwich", "r", "s", "none")}
 _LEAST = {"starts": 1, "seed": 0, "max_evaluations": 1}
 _WHOLE = ("order", "draws", "chains", "tune")
@@ -66,6 +65,4 @@ def whole_number_fault(value: object, least: int) -> str:
 def _method_fault(method: str) -> str:
     if method in METHODS:
         return ""
-    if method in PLANNED_METHODS:
-        return f"{method} is not available yet; available: {', '.join(METHODS)}"
     return f"{quoted(method)} does not exist ({suggest(str(method), METHODS, 'available')})"

@@ -18,17 +18,20 @@ from pkmodel.definition.model_check import (
     use_problems,
 )
 from pkmodel.definition.option_check import OWNERS, option_problems
+from pkmodel.definition.prior_check import MISPLACED, prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.definition.residual_check import IDLE_COMBINE, SIGMAS, residual_problems
 from pkmodel.definition.schema import (
     DataSection,
+    DistributionSection,
     Document,
     EffectsSection,
     GroupsSection,
     ModelSection,
     NumberSection,
     OmegaSection,
+    PriorSection,
     ResidualSection,
     ThetaSection,
 )
@@ -36,8 +39,11 @@ from pkmodel.definition.shape import check_shape
 from pkmodel.definition.source import find_definition, read_document
 from pkmodel.errors import ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+from pkmodel.models.prior import FAMILIES, Prior, Priors
+from pkmodel.suggestion import label
 from pkmodel.units import read_units
 
+PRIOR_KINDS = ("theta", "omega", "occasion", "sigma")
 _REQUIRED = {
     "model": 'write [model] with structure = "one_compartment"',
     "theta": "write [theta] with, for example, cl = { init = 0.1, lower = 0 }",
@@ -96,6 +102,7 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
     theta = _thetas(document.theta or {})
     omega = effect_blocks(document.omega) if document.omega is not None else ()
     residual = residual_error(document.residual or ResidualSection())
+    priors = _priors(document.prior) if document.prior is not None else None
     options = Options(**document.fit.model_dump()) if document.fit is not None else Options()
     problems = [
         *shape.problems,
@@ -104,6 +111,7 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
         *_effect_problems(document, theta, omega, shape.incomplete),
         *_residual_problems(document.residual, residual, shape.incomplete),
         *_option_problems(options, shape.incomplete),
+        *_prior_problems(document, theta, omega, residual, options, shape.incomplete),
         *(group_problems(document.groups) if "groups" not in shape.incomplete else []),
     ]
     if problems or document.model is None or document.omega is None:
@@ -115,6 +123,7 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
         omega=omega,
         residual=residual,
         distribution=document.omega.distribution,
+        priors=priors,
     )
     return Definition(
         title=path.stem if document.title is None else document.title,
@@ -178,6 +187,58 @@ def _option_problems(options: Options, incomplete: frozenset[str]) -> list[Probl
         places = {f"[fit] {key}" for key in OWNERS}
         problems = [problem for problem in problems if problem.place not in places]
     return problems
+
+
+def _prior_problems(
+    document: Document,
+    theta: tuple[Theta, ...],
+    omega: tuple[OmegaBlock, ...],
+    residual: Residual,
+    options: Options,
+    incomplete: frozenset[str],
+) -> list[Problem]:
+    """Check the priors where the parameters that they are of could be read."""
+    if document.prior is None:
+        return []
+    problems = [
+        Problem(f"give one distribution, not {_listed(entry)}", f"[prior] {kind} {label(name)}")
+        for kind in PRIOR_KINDS
+        for name, entry in getattr(document.prior, kind).items()
+        if len(_families(entry)) != 1
+    ]
+    if "fit" not in incomplete and options.method != "nuts":
+        problems.append(Problem(MISPLACED, "[prior]"))
+    if not problems and not incomplete & {"prior", "theta", "omega", "residual"}:
+        problems = prior_problems(_priors(document.prior), theta, omega, residual)
+    return problems
+
+
+def _families(entry: DistributionSection) -> list[str]:
+    return [name for name in FAMILIES if getattr(entry, name) is not None]
+
+
+def _listed(entry: DistributionSection) -> str:
+    return " and ".join(_families(entry)) or "none"
+
+
+def _priors(table: PriorSection) -> Priors:
+    kinds = {
+        kind: {
+            name: _prior(entry)
+            for name, entry in getattr(table, kind).items()
+            if len(_families(entry)) == 1
+        }
+        for kind in PRIOR_KINDS
+    }
+    return Priors(**kinds, lkj=table.lkj)
+
+
+def _prior(entry: DistributionSection) -> Prior:
+    (family,) = _families(entry)
+    value = getattr(entry, family)
+    if family == "flat":
+        return Prior(family)
+    return Prior(family, tuple(value) if isinstance(value, list) else (value,))
 
 
 def _thetas(table: Mapping[str, ThetaSection]) -> tuple[Theta, ...]:

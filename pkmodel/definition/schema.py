@@ -129,6 +129,34 @@ class ResidualSection(Section):
     combine: Literal["variance", "sd"] | None = _expects('"variance" or "sd"')
 
 
+class DistributionSection(Section):
+    """A prior distribution: the name of one family with its numbers."""
+
+    expected = 'a table such as { lognormal = [0.005, 0.5] }, or "flat"'
+    normal: list[float] | None = _expects("[mean, sd]")
+    lognormal: list[float] | None = _expects("[median, sd of the logarithm]")
+    student_t: list[float] | None = _expects("[degrees of freedom, location, scale]")
+    half_normal: float | None = _expects("a scale")
+    half_t: list[float] | None = _expects("[degrees of freedom, scale]")
+    flat: Literal[True] | None = _expects("true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_name(cls, value: object) -> object:
+        return {"flat": True} if value == "flat" else value
+
+
+class PriorSection(Section):
+    """Priors of thetas, of standard deviations of effects, and of residual coefficients."""
+
+    expected = "a table with theta, omega, occasion, sigma and lkj"
+    theta: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
+    omega: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
+    occasion: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
+    sigma: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
+    lkj: float | None = _expects("a positive number", gt=0)
+
+
 class BsaSection(Section):
     """Body surface area: a column, or a formula of weight and height."""
 
@@ -188,5 +216,6 @@ class Document(Section):
     theta: dict[str, ThetaSection] | None = _expects("a table [theta]")
     omega: OmegaSection | None = _expects("a table [omega]")
     residual: ResidualSection | None = _expects("a table [residual]")
+    prior: PriorSection | None = _expects("a table [prior]")
     groups: GroupsSection | None = _expects("a table [groups]")
     fit: FitSection | None = _expects("a table [fit]")

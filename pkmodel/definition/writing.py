@@ -12,6 +12,7 @@ from pkmodel.definition.model_check import check_model
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.errors import ModelError
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
+from pkmodel.models.prior import Prior, Priors
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f"} | {
     "\r": "\\r"
@@ -73,6 +74,8 @@ def dumps(definition: Definition, folder: str | Path | None = None) -> str:
         _table("omega", _omega(model)),
         _table("residual", _residual(model.residual)),
     ]
+    if model.priors is not None:
+        tables += _priors(model.priors)
     if definition.groups is not None:
         tables.append(_table("groups", _groups(definition.groups, folder)))
     tables.append(_table("fit", _options(definition.options)))
@@ -160,6 +163,25 @@ def _sigma(sigma: Sigma) -> object:
     if sigma.name == "exponent":
         return {"init": float(sigma.init), "fixed": sigma.fixed}
     return _number(sigma.init, sigma.fixed)
+
+
+def _priors(priors: Priors) -> list[str]:
+    """Write [prior], and a table for each kind of parameter that has any."""
+    tables = [_table("prior", _given({"lkj": None if priors.lkj is None else float(priors.lkj)}))]
+    kinds = {"theta": priors.theta, "omega": priors.omega}
+    kinds |= {"occasion": priors.occasion, "sigma": priors.sigma}
+    for kind, table in kinds.items():
+        if table:
+            entries = {name: _prior(prior) for name, prior in table.items()}
+            tables.append(_table(f"prior.{kind}", entries))
+    return tables
+
+
+def _prior(prior: Prior) -> object:
+    numbers = [float(v) for v in prior.numbers]
+    if not numbers:
+        return prior.family
+    return {prior.family: numbers[0] if len(numbers) == 1 else numbers}
 
 
 def _options(options: Options) -> dict[str, object]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.models.model import Model
+from pkmodel.number import number
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -106,7 +107,7 @@ def _vague(model: Model, parameters: Mapping[str, Mapping[str, Parameter]]) -> l
     """Name what is above zero by its nature and has a standard error larger than itself."""
     positive = {theta.name for theta in model.theta if theta.lower >= 0.0}
     return [
-        f"{kind} {name} {entry.rse:.0f} %"
+        f"{kind} {name} {number(round(entry.rse))} %"
         for kind, entries in parameters.items()
         for name, entry in entries.items()
         if entry.rse > LARGEST_RSE

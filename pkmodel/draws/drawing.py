@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.conditional import conditional_draws
 from pkmodel.draws.asymptotic import held_parameters, population_draws
 from pkmodel.draws.effects import draw_effects, mode_problem
-from pkmodel.draws.sample import ASYMPTOTIC, CHAINS, CONDITIONAL, Sample
+from pkmodel.draws.sample import ASYMPTOTIC, CHAINS, CONDITIONAL, POSTERIOR, Sample
 from pkmodel.errors import FitError
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -18,6 +19,30 @@ Vector = NDArray[np.float64]
 
 MOST_UNDEFINED = 1.0
 """Draws at which the likelihood is not defined, of those kept, from which the law is refused."""
+
+
+def posterior_sample(posterior: Posterior, draws: int | None = None) -> Sample:
+    """Take evenly spaced draws of each chain from a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    draws : int, optional
+        Of each chain; all where it is absent, or there are no more.
+
+    Returns
+    -------
+    Sample
+    """
+    there = posterior.x.shape[1]
+    number = there if draws is None else min(draws, there)
+    kept = np.linspace(0, there - 1, number).astype(int)
+    return Sample(
+        POSTERIOR,
+        posterior.x[:, kept],
+        posterior.eta[:, kept],
+        sample_stats={name: values[:, kept] for name, values in posterior.sample_stats.items()},
+    )
 
 
 def draw_about(

@@ -102,27 +102,23 @@ def start_chains(problem: Problem, x: Vector, count: int, start: int) -> Chains 
     )
 
 
-def renew(problem: Problem, x: Vector, chains: Chains) -> Chains:
-    """Search the modes at `x` anew, from the former ones, for the proposals."""
-    found = problem.with_method(CURVATURE).evaluate(x, chains.centre, tolerance=LOOSE)
+def renew(problem: Problem, x: Vector, chains: Chains, near: Vector) -> Chains:
+    """Search the modes at `x` anew for the proposals, from effects (subjects, effects)."""
+    found = problem.with_method(CURVATURE).evaluate(x, near, tolerance=LOOSE)
     centre, spread = _proposals(problem, x, found)
     return replace(chains, centre=centre, spread=spread, at=x, laplace=found)
 
 
 def _proposals(problem: Problem, x: Vector, found: Evaluation) -> tuple[Vector, Vector]:
-    """Modes and spreads; where there is no mode, those of the population."""
+    """Modes and spreads; where there is no mode, the spread of the population."""
     terms = found.terms
     factor = problem.packing.unpack(x).factor
-    centre, spread = terms.eta.copy(), np.empty_like(terms.covariance)
-    for i, covariance in enumerate(terms.covariance):
-        spread[i] = factor
-        if terms.status[i] == FOUND and np.isfinite(terms.objective[i]):
-            half = np.linalg.solve(factor, covariance)
-            whitened = np.linalg.solve(factor, half.T)
-            spread[i] = factor @ np.linalg.cholesky(0.5 * (whitened + whitened.T))
-        elif not np.all(np.isfinite(centre[i])):
-            centre[i] = 0.0
-    return centre, spread
+    whiten = np.linalg.inv(factor)
+    whitened = whiten @ terms.covariance @ whiten.T
+    is_known = (terms.status == FOUND) & np.all(np.isfinite(whitened), axis=(1, 2))
+    whitened[~is_known] = np.eye(len(factor))
+    spread = factor @ np.linalg.cholesky(0.5 * (whitened + whitened.transpose(0, 2, 1)))
+    return np.where(np.isfinite(terms.eta), terms.eta, 0.0), spread
 
 
 def advance(

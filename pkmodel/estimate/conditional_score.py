@@ -4,8 +4,8 @@ By Fisher's identity it is the mean of the complete score; the mean of l_z'(a + 
 for any a and B (Stein 1972), with l half of -2 log joint density and z the whitened effects. Both
 together are the complete score of effects that move with the parameters, by a + B z, and where
 these follow the conditional law there is hardly any noise left (Mira, Solgi and Imparato 2013,
-10.1007/s11222-012-9344-6). They are found from the slopes at a few points about each mode; what
-they are cannot bias the score. The information is Louis' (1982, 10.1111/j.2517-6161.1982.tb01203.x):
+10.1007/s11222-012-9344-6). They are found by regression at a few points about each mode; what they
+are cannot bias the score. The information is Louis' (1982, 10.1111/j.2517-6161.1982.tb01203.x):
 the mean of the complete information less the variance of the complete score, for the same moving
 effects, of which the second is what little is left.
 """
@@ -23,8 +23,13 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-REACH = 1.5
-"""Distance of the points from the mode, in standard deviations."""
+POINTS = 4
+"""Pairs of points for each control of the second order."""
+
+RIDGE = 1e-9
+
+DRAWS_PER_CONTROL = 3
+"""Least draws for each control of the information."""
 
 STEP = 1e-3
 """Of the central differences of the score in the packed parameters."""
@@ -56,43 +61,46 @@ class Transport:
 
 
 def _points(n: int) -> Vector:
-    """Centre, both sides of each axis, and both ends of the diagonals: an array (points, n)."""
-    axes = np.eye(n)
-    diagonals = [axes[a] + axes[b] for a in range(n) for b in range(a)]
-    sides = np.array([*axes, *diagonals])
-    return REACH * np.concatenate([np.zeros((1, n)), sides, -sides])
-
-
-def _fit_surface(points: Vector, values: Vector) -> tuple[Vector, Vector]:
-    """Fit linear and quadratic terms, b'z + z'Qz / 2, to values (subjects, points, ...)."""
-    n = points.shape[1]
-    rows, columns = np.tril_indices(n)
-    products = points[:, rows] * points[:, columns] * np.where(rows == columns, 0.5, 1.0)
-    design = np.column_stack([np.ones(len(points)), points, products])
-    found = np.einsum("kp,ipq->ikq", np.linalg.pinv(design), values)
-    quadratic = np.empty((len(values), n, n, values.shape[2]))
-    quadratic[:, rows, columns] = found[:, 1 + n :]
-    quadratic[:, columns, rows] = found[:, 1 + n :]
-    return found[:, 1 : 1 + n], quadratic
+    """Draw standard normal points (points, n) in opposite pairs, the same for every subject."""
+    rng = np.random.default_rng(n)
+    half = rng.normal(size=(POINTS * n * (n + 1) // 2, n))
+    return np.concatenate([half, -half])
 
 
 def make_transport(problem: Problem, x: Vector, chains: Chains) -> Transport:
-    """Find the transport at `x` about the modes of the chains' proposals."""
+    """Find the transport at `x` about the modes of the chains' proposals.
+
+    That which leaves the complete score the least variance over the points: a regression for each
+    subject.
+    """
     factor = problem.packing.unpack(x).factor
     centre = np.linalg.solve(factor, chains.centre.T).T
     spread = np.linalg.solve(factor, chains.spread)
     n = len(factor)
-    points = _points(n)
-    u = np.ascontiguousarray(centre[:, None] + np.einsum("iab,pb->ipa", spread, points))
+    z = _points(n)
+    u = np.ascontiguousarray(centre[:, None] + np.einsum("iab,kb->ika", spread, z))
     _, slope = problem.joint_slopes(x, u)
-    slope[:, :, :n] = slope[:, :, :n] @ spread
-    linear, quadratic = _fit_surface(points, slope)
-    shift = -linear[:, :, n:]
-    turn = -0.5 * (quadratic[..., n:] + np.einsum("iabc,icp->iabp", quadratic[..., :n], shift))
-    known = np.all(np.isfinite(shift), axis=(1, 2)) & np.all(np.isfinite(turn), axis=(1, 2, 3))
-    shift[~known] = 0.0
-    turn[~known] = 0.0
-    return Transport(factor, centre, spread, shift, turn)
+    is_defined = np.all(np.isfinite(slope), axis=2, keepdims=True)
+    slope = np.where(is_defined, slope, 0.0)
+    controls = _controls(slope[:, :, :n] @ spread, np.broadcast_to(z, u.shape))
+    found = -_regress(controls, slope[:, :, n:], is_defined.astype(float))
+    turn = found[:, n:].reshape(len(found), n, n, -1)
+    return Transport(factor, centre, spread, found[:, :n], turn)
+
+
+def _regress(controls: Vector, values: Vector, weight: Vector) -> Vector:
+    """Slopes of values (subjects, points, ...) on controls, about their means.
+
+    Controls are scaled, so that a ridge can keep a singular regression from harm.
+    """
+    count = np.maximum(np.sum(weight, axis=1, keepdims=True), 1.0)
+    centred = weight * (controls - np.sum(weight * controls, axis=1, keepdims=True) / count)
+    size = np.sqrt(np.maximum(np.sum(centred**2, axis=1, keepdims=True), 1e-300))
+    scaled = centred / size
+    normal = scaled.transpose(0, 2, 1) @ scaled + RIDGE * np.eye(controls.shape[2])
+    return np.asarray(
+        np.linalg.solve(normal, scaled.transpose(0, 2, 1) @ values) / size.transpose(0, 2, 1)
+    )
 
 
 def scores(problem: Problem, x: Vector, averages: Averages, transport: Transport) -> Vector:
@@ -138,22 +146,39 @@ def information(problem: Problem, x: Vector, u: Vector, transport: Transport) ->
     velocity = transport.shift[:, None] + np.einsum("iabp,ikb->ikap", transport.turn, z)
     velocity = np.einsum("iab,ikbp->ikap", transport.spread, velocity)
     trace = np.einsum("iaap->ip", transport.turn)
+    n, draws = u.shape[2], u.shape[1]
 
-    def score(at: Vector, effects: Vector) -> Vector:
-        n = effects.shape[2]
+    def slopes(at: Vector, effects: Vector) -> tuple[Vector, Vector]:
+        """Slopes in u, and the complete score of the moving effects."""
         _, slope = problem.joint_slopes(at, np.ascontiguousarray(effects))
         moved = slope[:, :, n:] + np.einsum("ika,ikap->ikp", slope[:, :, :n], velocity)
-        return np.asarray(moved - trace[:, None])
+        return slope[:, :, :n], moved - trace[:, None]
 
-    draws = u.shape[1]
-    here = score(x, u)
+    by_u, here = slopes(x, u)
+    controls = _controls(by_u @ transport.spread, z)
     centred = here - np.mean(here, axis=1, keepdims=True)
     out = np.einsum("iabp,ibaq->pq", transport.turn, transport.turn)
-    out -= np.einsum("ikp,ikq->pq", centred, centred) / (draws - 1.0)
     for p in range(x.size):
         step = np.zeros_like(x)
         step[p] = STEP
-        ahead = score(x + step, u + STEP * velocity[..., p])
-        behind = score(x - step, u - STEP * velocity[..., p])
-        out[p] += np.sum(ahead - behind, axis=(0, 1)) / (2.0 * STEP * draws)
-    return 0.5 * (out + out.T)
+        _, ahead = slopes(x + step, u + STEP * velocity[..., p])
+        _, behind = slopes(x - step, u - STEP * velocity[..., p])
+        variance = centred[:, :, p, None] * centred * (draws / (draws - 1.0))
+        parts = (ahead - behind) / (2.0 * STEP) - variance
+        out[p] += np.sum(_controlled_mean(parts, controls), axis=0)
+    return np.asarray(0.5 * (out + out.T))
+
+
+def _controls(by_z: Vector, z: Vector) -> Vector:
+    """Return functions of draws whose mean is zero: l_z, and l_z z' - 1, for each draw."""
+    products = by_z[:, :, :, None] * z[:, :, None, :] - np.eye(z.shape[2])
+    return np.concatenate([by_z, products.reshape(*by_z.shape[:2], -1)], axis=2)
+
+
+def _controlled_mean(values: Vector, controls: Vector) -> Vector:
+    """Mean over draws, freed of what the controls explain, where there are draws enough."""
+    mean = np.mean(values, axis=1)
+    if values.shape[1] < DRAWS_PER_CONTROL * controls.shape[2]:
+        return np.asarray(mean)
+    slopes = _regress(controls, values, np.ones((*values.shape[:2], 1)))
+    return np.asarray(mean - np.einsum("ic,icp->ip", np.mean(controls, axis=1), slopes))

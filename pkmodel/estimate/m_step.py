@@ -2,10 +2,10 @@
 
 With each subject's own parameters psi = mu(theta) + eta as the missing data: thetas by generalised
 least squares of psi on mu(theta) through its exact Jacobian; blocks of Omega as the second moments
-of what is left, in closed form; the residual coefficients by the factor that sets their own score
-to zero, which is the closed form where there is one of them and no row is censored. Thetas that
-psi does not tell of (of a parameter without effects, or where a covariate changes within the
-subject) take a step of Fisher scoring on the rows, with no artificial effects.
+of what is left, in closed form; a single residual standard deviation in closed form too, as far as
+no row is censored. Thetas that psi does not tell of (of a parameter without effects, or where a
+covariate changes within the subject) take a step of Fisher scoring on the rows, with no artificial
+effects, and several residual coefficients one that raises their likelihood.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ FARTHEST = 2.0
 LARGEST_FACTOR = 100.0
 """Of a variance, in a step."""
 
-LARGEST_EXPONENT_STEP = 0.3
+LARGEST_STEP = 0.3
+"""Of the logarithm of an exponent."""
+
+RowInformation = tuple[Vector, Vector]
+"""As of `Problem.row_information`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def moments(averages: Averages) -> Moments:
 
 
 def m_step(
-    problem: Problem, x: Vector, averages: Averages, row_information: Vector, least: float
+    problem: Problem, x: Vector, averages: Averages, rows: RowInformation, least: float
 ) -> Vector:
     """Return the packed parameters after one M-step from `x`.
 
@@ -62,7 +66,7 @@ def m_step(
     x : array (size,)
         Where the averages were made.
     averages : Averages
-    row_information : array (subjects, m, m)
+    rows : tuple of arrays
         As of `Problem.row_information`, about the modes.
     least : float
         Smallest factor by which a variance changes: simulated annealing.
@@ -73,13 +77,13 @@ def m_step(
     """
     found = moments(averages)
     moved = x.copy()
-    step, shift = _theta_step(problem, x, found, row_information)
+    step, shift = _theta_step(problem, x, found, rows[0])
     moved[problem.packing.theta_part] += step
     lower = problem.packing.unpack(x).factor
     left = np.linalg.solve(lower, (shift @ step).T).T
     for number, part in enumerate(problem.packing.block_parts):
         moved[part] = pack_factor(_block_factor(problem, lower, found, left, number, least))
-    moved[problem.packing.sigma_part] += _sigma_step(problem, x, found, least)
+    moved[problem.packing.sigma_part] += _sigma_step(problem, x, found, rows[1], least)
     return moved
 
 
@@ -101,9 +105,7 @@ def _theta_step(
     score -= np.einsum("kit,ik->t", whitened, found.u)
     information = np.einsum("kit,kis->ts", whitened, whitened)
     information += np.einsum("izt,izw,iws->ts", rest, row_information, rest)
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    solved = np.linalg.lstsq(information * np.outer(scale, scale), scale * score)[0]
-    step = -scale * solved
+    step = _solve(information, -score)
     longest = float(np.max(np.abs(np.einsum("ipt,t->ip", typical, step)), initial=0.0))
     return step * min(1.0, FARTHEST / max(longest, 1e-300)), shift
 
@@ -129,16 +131,32 @@ def _block_factor(
     return np.asarray(upper.T * np.sign(np.diag(upper)))
 
 
-def _sigma_step(problem: Problem, x: Vector, found: Moments, least: float) -> Vector:
-    """Step of the logarithms of the residual coefficients."""
+def _sigma_step(problem: Problem, x: Vector, found: Moments, rows: Vector, least: float) -> Vector:
+    """Step of the logarithms of the residual coefficients.
+
+    Of several the variance of each goes by the square root of the ratio of what its rows have to
+    what they should (Zhou, Hu, Zhou and Lange 2019, 10.1080/10618600.2018.1529601), which stays
+    bounded where a coefficient vanishes; an exponent by Fisher scoring.
+    """
     packing = problem.packing
-    slots = [SIGMA_SLOT[problem.model.residual.sigmas[i].name] for i in packing.sigma]
-    by_subject = found.by_sigma[:, slots] * np.exp(x[packing.sigma_part])
-    score = np.sum(by_subject, axis=0)
-    share = np.clip(1.0 - score / problem.n_quantified, least, LARGEST_FACTOR)
-    step = 0.5 * np.log(share)
-    for k, i in enumerate(packing.sigma):
-        if problem.model.residual.sigmas[i].name == "exponent":
-            newton = -score[k] / max(float(np.sum(by_subject[:, k] ** 2)), 1e-300)
-            step[k] = np.clip(newton, -LARGEST_EXPONENT_STEP, LARGEST_EXPONENT_STEP)
-    return np.asarray(step)
+    names = [problem.model.residual.sigmas[i].name for i in packing.sigma]
+    slots = [SIGMA_SLOT[name] for name in names]
+    value = np.exp(x[packing.sigma_part])
+    score = np.sum(found.by_sigma, axis=0)[slots] * value
+    relative, information = np.sum(rows, axis=0)[:, slots] * [value, value**2]
+    if len(problem.model.residual.sigmas) == 1:
+        relative, power = np.array([float(problem.n_quantified)]), 0.5
+    else:
+        power = 0.25
+    share = 1.0 - score / np.maximum(relative, 1e-300)
+    step = power * np.log(np.clip(share, least, LARGEST_FACTOR))
+    scoring = np.clip(-score / np.maximum(information, 1e-300), -LARGEST_STEP, LARGEST_STEP)
+    return np.asarray(np.where(np.array(names) == "exponent", scoring, step))
+
+
+def _solve(information: Vector, score: Vector) -> Vector:
+    """Solve in the scale of the diagonal, as far as the matrix has an inverse."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    return np.asarray(
+        scale * np.linalg.lstsq(information * np.outer(scale, scale), scale * score)[0]
+    )

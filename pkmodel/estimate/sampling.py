@@ -30,6 +30,37 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Averaged:
+    """The outcome of the averaging phase, packed.
+
+    Attributes
+    ----------
+    error : array (size,)
+        Monte Carlo standard error of the estimates; NaN where averaging was not reached.
+    standard_error : array (size,)
+        By `information`; 0 for parameters at a boundary, which were held.
+    r_hat : array (size,)
+        Of the split chains.
+    information : array (size, size)
+        Louis' information; half the Hessian of the objective.
+    is_settled : bool
+        The errors are small and the chains agree.
+    """
+
+    error: Vector
+    standard_error: Vector
+    r_hat: Vector
+    information: Vector = field(repr=False)
+    is_settled: bool
+
+
+def unknown(size: int) -> Averaged:
+    """Return what is known without an averaging phase."""
+    nothing = np.full(size, np.nan)
+    return Averaged(nothing, nothing, nothing, np.full((size, size), np.nan), False)
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How the draws of an estimation went.
 
@@ -42,12 +73,7 @@ class Sampling:
     acceptance : array (3,)
         Mean share of accepted proposals: independent ones, walks of all effects together, walks
         of one after the other.
-    error : array (size,)
-        Monte Carlo standard error of the packed estimates; NaN where averaging was not reached.
-    r_hat : array (size,)
-        Of the split chains in the averaging phase.
-    information : array (size, size)
-        Louis' information, packed; half the Hessian of the objective.
+    averaged : Averaged
     records : list of Record
         All iterations of all starts.
     """
@@ -55,14 +81,12 @@ class Sampling:
     chains: int
     iterations: int
     acceptance: Vector
-    error: Vector
-    r_hat: Vector
-    information: Vector = field(repr=False)
+    averaged: Averaged
     records: list[Record] = field(repr=False)
 
 
 def monte_carlo_error(series: Vector, batch: int) -> Vector:
-    """Standard error of the mean of series (iterations, chains, ...) by means of batches.
+    """Estimate the standard error of the mean of series (iterations, chains, ...) by batches.
 
     Examples
     --------
@@ -79,7 +103,7 @@ def monte_carlo_error(series: Vector, batch: int) -> Vector:
 
 
 def split_r_hat(series: Vector) -> Vector:
-    """Potential scale reduction of series (iterations, chains, size), each chain in two halves.
+    """Compare halves of chains: potential scale reduction of series (iterations, chains, size).
 
     Gelman and Rubin 1992, 10.1214/ss/1177011136.
 

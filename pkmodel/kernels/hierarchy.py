@@ -22,7 +22,7 @@ from pkmodel.kernels.events import Steps
 from pkmodel.kernels.joint import joint_slopes
 from pkmodel.kernels.likelihood import Individual, Population, Rows
 from pkmodel.kernels.predict import predict_subject
-from pkmodel.kernels.subject import Psi, make_work
+from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.types import Vector
 
 
@@ -136,6 +136,74 @@ def _carry_back(
             by_shift[a] = 0.0
 
 
+@kernel
+def _place(
+    coordinates: Coordinates, point: Point, i: int, population: Population, place: Vector, u: Vector
+) -> None:
+    """Write the coordinates of a subject and its standard effects."""
+    spread, slope, z = coordinates.spread[i], coordinates.slope[i], point.z[i]
+    distance = point.distance
+    for a in range(u.size):
+        total = coordinates.place[i, a]
+        for k in range(distance.size):
+            total += slope[a, k] * distance[k]
+        for b in range(a + 1):
+            total += spread[a, b] * z[b]
+        place[a] = total
+    to_standard(place, point.shift[i], population.factor, coordinates.centred, u)
+
+
+@kernel
+def _through_coordinates(
+    coordinates: Coordinates, i: int, by_coordinate: Vector, by_z: Vector, by_distance: Vector
+) -> None:
+    """Carry slopes in a subject's coordinates to its z, and add those in the distance."""
+    spread, slope = coordinates.spread[i], coordinates.slope[i]
+    for a in range(by_z.size):
+        for k in range(by_distance.size):
+            by_distance[k] += slope[a, k] * by_coordinate[a]
+        total = 0.0
+        for b in range(a, by_z.size):
+            total += spread[b, a] * by_coordinate[b]
+        by_z[a] = total
+
+
+@kernel
+def _walk(
+    predict: int,
+    steps: Steps,
+    psi: Psi,
+    rows: Rows,
+    population: Population,
+    coordinates: Coordinates,
+    point: Point,
+    slopes: Slopes,
+    work: Work,
+    room: Vector,
+) -> float:
+    """Add up the subjects; `room` has four rows of scratch."""
+    centred, factor = coordinates.centred, population.factor
+    by_distance, by_factor, by_sigma = slopes.by_distance, slopes.by_factor, slopes.by_sigma
+    nothing, place, by_u, sigma = room[0, :0], room[1], room[2], room[3, :3]
+    subjects, n = point.z.shape
+    total = 0.0
+    for a in range(n):
+        if centred[a]:
+            total += subjects * np.log(factor[a, a])
+    for i in range(subjects):
+        u, by_direction = slopes.u[i], slopes.by_direction[i]
+        _place(coordinates, point, i, population, place[:n], u)
+        individual = Individual(predict, steps, psi, rows, population, nothing, i)
+        total += joint_slopes(individual, u, slopes.eta[i], work, by_direction, sigma)
+        for a in range(n):
+            by_u[a] = u[a]
+        _carry_back(factor, centred, u, by_u, by_direction, slopes.by_shift[i], by_factor)
+        _through_coordinates(coordinates, i, by_u, slopes.by_z[i], by_distance)
+        for k in range(3):
+            by_sigma[k] += sigma[k]
+    return total
+
+
 @allocating_kernel
 def _hierarchy(
     predict: int,
@@ -148,44 +216,15 @@ def _hierarchy(
     slopes: Slopes,
 ) -> float:
     subjects, n = point.z.shape
-    size = point.distance.size
     most = 0
     for i in range(subjects):
         most = max(most, steps.first[i + 1] - steps.first[i])
     work = make_work(most, n, psi.direction.shape[2])
-    nothing, sigma, place, by_u = np.zeros(0), np.zeros(3), np.zeros(n), np.zeros(n)
-    centred, factor = coordinates.centred, population.factor
+    room = np.zeros((4, max(n, 3)))
     slopes.by_distance[:] = 0.0
     slopes.by_factor[:] = 0.0
     slopes.by_sigma[:] = 0.0
-    total = 0.0
-    for a in range(n):
-        if centred[a]:
-            total += subjects * np.log(factor[a, a])
-    for i in range(subjects):
-        spread, slope, z = coordinates.spread[i], coordinates.slope[i], point.z[i]
-        for a in range(n):
-            place[a] = coordinates.place[i, a]
-            for k in range(size):
-                place[a] += slope[a, k] * point.distance[k]
-            for b in range(a + 1):
-                place[a] += spread[a, b] * z[b]
-        u, by_direction = slopes.u[i], slopes.by_direction[i]
-        to_standard(place, point.shift[i], factor, centred, u)
-        individual = Individual(predict, steps, psi, rows, population, nothing, i)
-        total += joint_slopes(individual, u, slopes.eta[i], work, by_direction, sigma)
-        for a in range(n):
-            by_u[a] = u[a]
-        _carry_back(factor, centred, u, by_u, by_direction, slopes.by_shift[i], slopes.by_factor)
-        for k in range(3):
-            slopes.by_sigma[k] += sigma[k]
-        for a in range(n):
-            for k in range(size):
-                slopes.by_distance[k] += slope[a, k] * by_u[a]
-            slopes.by_z[i, a] = 0.0
-            for b in range(a, n):
-                slopes.by_z[i, a] += spread[b, a] * by_u[b]
-    return total
+    return _walk(predict, steps, psi, rows, population, coordinates, point, slopes, work, room)
 
 
 def hierarchy(

@@ -11,6 +11,7 @@ Random numbers are functions of seed, subject, chain, iteration and move, and of
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -108,7 +109,7 @@ def _log_t(u: Vector, centre: Vector, spread: Vector, n: int, z: Vector) -> floa
     total = 0.0
     for a in range(n):
         total += z[a] * z[a]
-    return -0.5 * (DEGREES_OF_FREEDOM + n) * np.log1p(total / DEGREES_OF_FREEDOM)
+    return -0.5 * (DEGREES_OF_FREEDOM + n) * math.log1p(total / DEGREES_OF_FREEDOM)
 
 
 @kernel

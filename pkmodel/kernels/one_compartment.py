@@ -11,16 +11,20 @@ import numpy as np
 from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
 from pkmodel.kernels.subject import Psi, Work
-from pkmodel.kernels.transition import accumulation, elimination_values
+from pkmodel.kernels.transition import accumulation, elimination_slopes, elimination_values
 from pkmodel.kernels.types import Four, Vector
 
 
 @kernel
-def _propagate(a: Four, rate: float, dt: float, input_: float) -> Four:
+def _propagate(a: Four, rate: float, dt: float, input_: float, order: int) -> Four:
     """Advance the amount and its kappa derivatives over an interval of constant input."""
     if dt <= 0.0:
         return a
     a0, a1, a2, a3 = a
+    if order < 2:
+        e, ye, value, first = elimination_slopes(rate, dt)
+        amount = input_ * dt
+        return e * a0 + amount * value, e * a1 - ye * a0 + amount * first, 0.0, 0.0
     e0, e1, e2, e3, p0, p1, p2, p3 = elimination_values(rate, dt)
     return (
         e0 * a0 + input_ * p0,
@@ -37,8 +41,8 @@ def _steady(before: Four, rate: float, regimen: Vector) -> Four:
         level = regimen[2] / rate
         a0, a1, a2, a3 = level, -level, level, -level
     else:
-        first = _propagate((regimen[4], 0.0, 0.0, 0.0), rate, regimen[1], regimen[2])
-        b0, b1, b2, b3 = _propagate(first, rate, regimen[0] - regimen[1], regimen[3])
+        first = _propagate((regimen[4], 0.0, 0.0, 0.0), rate, regimen[1], regimen[2], 3)
+        b0, b1, b2, b3 = _propagate(first, rate, regimen[0] - regimen[1], regimen[3], 3)
         s = np.empty(4)
         accumulation(rate, regimen[0], s)
         a0 = s[0] * b0
@@ -74,7 +78,7 @@ def predict_plain(
     a = (0.0, 0.0, 0.0, 0.0)
     j = 0
     for s in range(steps.start[subject], steps.start[subject + 1]):
-        a = _propagate(a, rate, durations[s], inputs[s])
+        a = _propagate(a, rate, durations[s], inputs[s], order)
         kind = kinds[s]
         if kind == OBSERVE:
             f0, f1, f2, f3 = factor * a[0], factor * a[1], factor * a[2], factor * a[3]

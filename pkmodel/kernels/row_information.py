@@ -9,7 +9,7 @@ from pkmodel._jit import allocating_kernel
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, predict_rows, row_terms, row_variance
 from pkmodel.kernels.predict import predict_subject
-from pkmodel.kernels.residual import IGNORED
+from pkmodel.kernels.residual import CENSORED, IGNORED, variance_by_sigma
 from pkmodel.kernels.subject import Psi, make_work
 from pkmodel.kernels.types import Vector
 
@@ -22,7 +22,8 @@ def _row_information(
     rows: Rows,
     population: Population,
     eta: Vector,
-    out: Vector,
+    by_direction: Vector,
+    by_sigma: Vector,
 ) -> None:
     n, m = psi.effects, psi.direction.shape[2]
     subjects = eta.shape[0]
@@ -43,7 +44,13 @@ def _row_information(
             weight = row_terms(status, rows.y[begin + j], f, variances)[4]
             for a in range(m):
                 for b in range(m):
-                    out[i, a, b] += weight * work.f1[j, a] * work.f1[j, b]
+                    by_direction[i, a, b] += weight * work.f1[j, a] * work.f1[j, b]
+            for k in range(3):
+                if rows.active[k] and status != CENSORED:
+                    moved = variance_by_sigma(rows.combine, population.sigma, f, k)[0]
+                    part = 0.5 * moved / variances[0]
+                    by_sigma[i, 0, k] += part
+                    by_sigma[i, 1, k] += 2.0 * part * part
 
 
 def row_information(
@@ -52,12 +59,19 @@ def row_information(
     rows: Rows,
     population: Population,
     eta: NDArray[np.float64],
-    out: NDArray[np.float64],
+    by_direction: NDArray[np.float64],
+    by_sigma: NDArray[np.float64],
 ) -> None:
-    """Add to `out` (subjects, m, m) the rows' information on the directions, in half of -2 log l.
+    """Write the rows' expected information on the directions and on the residual coefficients.
 
     Parameters
     ----------
     eta : array (subjects, n)
+    by_direction : array (subjects, m, m)
+        Zeros; written.
+    by_sigma : array (subjects, 2, 3)
+        Zeros; written: sums over the rows that are not censored of the relative slope of their
+        standard deviation in each coefficient, and the information, twice its square.
     """
-    _row_information(predict_subject.address, steps, psi, rows, population, eta, out)
+    address = predict_subject.address
+    _row_information(address, steps, psi, rows, population, eta, by_direction, by_sigma)

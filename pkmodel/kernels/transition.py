@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from pkmodel._jit import allocating_kernel, kernel
-from pkmodel.kernels.types import Eight, Vector
+from pkmodel.kernels.types import Eight, Four, Vector
 
 SERIES_BELOW = 0.1
 SLOPE_1, SLOPE_2, SLOPE_3 = 2 / 6, 3 / 24, 4 / 120
@@ -25,6 +25,38 @@ TERMS = 22
 INVERSE_FACTORIAL = tuple(1.0 / math.factorial(m) for m in range(TERMS + 6))
 MONOMIALS = 10
 """Derivatives in (kappa, lambda): 1, k, l, kk, kl, ll, kkk, kkl, kll, lll."""
+
+
+@kernel
+def elimination_slopes(rate: float, dt: float) -> Four:
+    """Decay and its log k derivative, then the response over dt and its; as `elimination_values`.
+
+    Returns
+    -------
+    tuple of 4 floats
+        The derivative of the decay as y exp(-y), y = k dt, which is its negative.
+    """
+    y = rate * dt
+    e = np.exp(-y)
+    if y > 700.0:
+        e = 0.0
+        ye = 0.0
+    else:
+        ye = y * e
+    if y < SERIES_BELOW:
+        slope = SLOPE_9
+        slope = SLOPE_8 - y * slope
+        slope = SLOPE_7 - y * slope
+        slope = SLOPE_6 - y * slope
+        slope = SLOPE_5 - y * slope
+        slope = SLOPE_4 - y * slope
+        slope = SLOPE_3 - y * slope
+        slope = SLOPE_2 - y * slope
+        slope = SLOPE_1 - y * slope
+        first = -y * (0.5 - y * slope)
+        return e, ye, e - first, first
+    value = (1.0 - e) / y
+    return e, ye, value, e - value
 
 
 @kernel
@@ -44,28 +76,8 @@ def elimination_values(rate: float, dt: float) -> Eight:
         Decay and its first three derivatives in log k, then the response and its three.
     """
     y = rate * dt
-    e = np.exp(-y)
-    if y > 700.0:
-        e = 0.0
-        ye = 0.0
-    else:
-        ye = y * e
+    e, ye, value, first = elimination_slopes(rate, dt)
     yye = y * ye
-    if y < SERIES_BELOW:
-        slope = SLOPE_9
-        slope = SLOPE_8 - y * slope
-        slope = SLOPE_7 - y * slope
-        slope = SLOPE_6 - y * slope
-        slope = SLOPE_5 - y * slope
-        slope = SLOPE_4 - y * slope
-        slope = SLOPE_3 - y * slope
-        slope = SLOPE_2 - y * slope
-        slope = SLOPE_1 - y * slope
-        first = -y * (0.5 - y * slope)
-        value = e - first
-    else:
-        value = (1.0 - e) / y
-        first = e - value
     second = -ye - first
     third = yye - ye - second
     return (

@@ -11,10 +11,11 @@ import pandas as pd
 from pkmodel.errors import ModelError
 from pkmodel.model_comparison.judgement import Judgement, judged
 from pkmodel.model_comparison.left_out_subjects import leave_out_each
+from pkmodel.model_comparison.posterior_scores import RELIABLE, score_posterior
 from pkmodel.model_comparison.record import ModelComparison, tests_table
 from pkmodel.model_comparison.same_data import check_same_data
 from pkmodel.model_comparison.score import LeftOut, spread_of_sum
-from pkmodel.model_comparison.testing import tested_pairs
+from pkmodel.model_comparison.testing import likelihood_ratios
 from pkmodel.result import Fit
 
 
@@ -60,16 +61,13 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
     named = _named(fits)
     check_same_data({name: fit.problem for name, fit in named.items()})
     judgements = {name: judged(fit) for name, fit in named.items()}
-    scores = {
-        name: leave_out_each(judgement) if judgement.is_maximum else _nothing(judgement)
-        for name, judgement in judgements.items()
-    }
+    scores = {name: _scored(judgement) for name, judgement in judgements.items()}
     first = next(iter(judgements.values()))
     return ModelComparison(
         table=_table(judgements, scores),
-        tests=tests_table(tested_pairs(judgements, nested=nested)),
+        tests=tests_table(likelihood_ratios(judgements, nested=nested)),
         subjects=_subjects(judgements, scores),
-        likelihoods={name: j.likelihood for name, j in judgements.items()},
+        likelihoods={name: str(j.likelihood) for name, j in judgements.items()},
         n_subjects=first.judge.n_subjects,
         n_observations=first.judge.n_counted,
         data=first.judge.dataset.source,
@@ -104,7 +102,12 @@ def _names(fits: Sequence[Fit]) -> list[str]:
     ]
 
 
-def _nothing(judgement: Judgement) -> LeftOut:
+def _scored(judgement: Judgement) -> LeftOut:
+    """Score the subjects left out; no score where the fit is not to be used."""
+    if judgement.is_maximum:
+        return leave_out_each(judgement)
+    if judgement.fit.posterior is not None and judgement.fit.converged:
+        return score_posterior(judgement)
     missing = np.full(judgement.judge.n_subjects, np.nan)
     return LeftOut(missing, missing)
 
@@ -178,6 +181,19 @@ def _warnings(
 ) -> tuple[str, ...]:
     out = []
     for name, judgement in judgements.items():
+        exact = judgement.likelihood
+        if not exact.is_settled:
+            out.append(f"{name}: {exact} has not settled, so its exact objective is not to be used")
+        k = scores[name].pareto_k
+        doubtful = judgement.judge.dataset.ids[k > RELIABLE]
+        if doubtful.size:
+            out.append(
+                f"{name}: without subject {', '.join(str(v) for v in doubtful[:5])} the posterior "
+                f"is so different that its weights are doubtful (Pareto k to {np.max(k):.2f})"
+            )
+        if judgement.fit.posterior is not None and judgement.fit.converged:
+            out.append(f"{name}: a posterior has no maximum: no criteria and no test, but elpd")
+            continue
         if not judgement.is_maximum:
             status = judgement.fit.status
             out.append(f"{name}: {status}; no criteria, no test. {status.advice}")

@@ -8,15 +8,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.draws.exact import EXACT, exact_problem, subject_log_likelihood
+from pkmodel.draws.exact import Exact, exact_likelihood, subject_log_likelihood
 from pkmodel.draws.pointwise import log_likelihood_constant
 from pkmodel.formula import parse_formula
 from pkmodel.model_comparison.slopes import Slopes, newton_step, slopes_at
-from pkmodel.problem import Evaluation, Problem
+from pkmodel.problem import ORDER, Evaluation, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 
 Vector = NDArray[np.float64]
+
+EXACT = ("agq", "imp")
+"""Methods whose objective is exact, but for what nodes and draws leave."""
 
 
 @dataclass(frozen=True)
@@ -26,30 +29,56 @@ class Judgement:
     Attributes
     ----------
     fit : Fit
-    judge : Problem
-        The fit's problem under the exact method.
-    evaluation : Evaluation
-        By it, with modes searched from zero.
+    likelihood : Exact
+        With modes searched from those of the fit.
     """
 
     fit: Fit
-    judge: Problem
-    evaluation: Evaluation
+    likelihood: Exact
+
+    @property
+    def x(self) -> Vector:
+        """The estimates, packed."""
+        return self.fit.estimate.x
+
+    @property
+    def judge(self) -> Problem:
+        """The fit's problem under the exact method."""
+        return self.likelihood.problem
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """By the exact method."""
+        return self.likelihood.evaluation
+
+    @property
+    def search(self) -> tuple[Problem, Evaluation]:
+        """The likelihood that the estimates maximise, at them; an exact one by few nodes."""
+        if self.fit.problem.likelihood in EXACT:
+            return self.coarse, self.coarse_evaluation
+        return self.fit.problem, self.fit.estimate.final
 
     @cached_property
     def own(self) -> Slopes:
         """Derivatives by the fit's own method at its estimates."""
-        return slopes_at(self.fit.problem, self.fit.estimate.x, self.fit.estimate.final)
+        problem, there = self.search
+        return self.exact if problem is self.coarse else slopes_at(problem, self.x, there)
 
     @cached_property
     def exact(self) -> Slopes:
-        """Derivatives by the exact likelihood at the fit's estimates."""
-        return slopes_at(self.judge, self.fit.estimate.x, self.evaluation)
+        """Derivatives of the exact likelihood at the fit's estimates, by few nodes."""
+        return slopes_at(self.coarse, self.x, self.coarse_evaluation)
 
-    @property
-    def likelihood(self) -> str:
-        """How the exact likelihood was computed."""
-        return EXACT
+    @cached_property
+    def coarse(self) -> Problem:
+        """The exact method with few nodes: differences between neighbours need no more."""
+        is_drawn = self.judge.options.method == "imp"
+        return self.judge if is_drawn else self.judge.with_order(ORDER)
+
+    @cached_property
+    def coarse_evaluation(self) -> Evaluation:
+        """By few nodes at the estimates."""
+        return self.coarse.evaluate(self.x, self.evaluation.terms.eta)
 
     @property
     def by_subject(self) -> Vector:
@@ -81,7 +110,7 @@ class Judgement:
     @property
     def error(self) -> float:
         """Monte Carlo standard error of the objective; 0 where nothing was drawn."""
-        return 0.0
+        return self.evaluation.error
 
     @property
     def is_maximum(self) -> bool:
@@ -116,8 +145,8 @@ class Judgement:
 
 def judged(fit: Fit) -> Judgement:
     """Evaluate a fit's estimates by the exact likelihood."""
-    judge = exact_problem(fit.problem)
-    return Judgement(fit, judge, judge.evaluate(fit.estimate.x))
+    estimate = fit.estimate
+    return Judgement(fit, exact_likelihood(fit.problem, estimate.x, estimate.final.terms.eta))
 
 
 def parameters_by_subject(problem: Problem) -> int:

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.models.model import Model, OmegaBlock, Residual
+from pkmodel.models.model import Model, OmegaBlock, Residual, Sigma
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -270,28 +270,28 @@ def _residual(small: Residual, large: Residual) -> tuple[tuple[str, ...], tuple[
     before, after = _coefficients(small), _coefficients(large)
     strangers = [name for name in before if name not in after]
     if strangers:
-        raise NotShown(f"sigma {strangers[0]} is in the smaller model only")
+        raise NotShown(f"sigma {before[strangers[0]].name} is in the smaller model only")
     if small.combine != large.combine and {"additive", "slope"} <= set(before):
         raise NotShown("residual errors combine as variances in one and as SDs in the other")
     inside, boundary = [], []
-    for name, (value, is_fixed) in after.items():
-        known = before.get(name)
-        if known is None and name == "exponent":
+    for slot, sigma in after.items():
+        known = before.get(slot)
+        if known is None and slot == "exponent":
             if "slope" not in before:
                 raise NotShown("the exponent has no effect in the smaller model, at any value")
-            known = (1.0, True)
+            known = Sigma(sigma.name, 1.0, fixed=True)
         if known is None:
-            if is_fixed:
-                raise NotShown(f"sigma {name} is fixed in the larger model, absent in the other")
-            boundary.append(f"sigma {name}")
-        elif is_fixed and known != (value, True):
-            raise NotShown(f"sigma {name} is fixed in the larger model, and not so in the other")
-        elif known[1] and not is_fixed:
-            inside.append(f"sigma {name}")
+            if sigma.fixed:
+                raise NotShown(f"sigma {sigma.name} is fixed in the larger, absent in the smaller")
+            boundary.append(f"sigma {sigma.name}")
+        elif sigma.fixed and (known.init, known.fixed) != (sigma.init, True):
+            raise NotShown(f"sigma {sigma.name} is fixed in the larger model, and not so in both")
+        elif known.fixed and not sigma.fixed:
+            inside.append(f"sigma {sigma.name}")
     return tuple(inside), tuple(boundary)
 
 
-def _coefficients(residual: Residual) -> dict[str, tuple[float, bool]]:
+def _coefficients(residual: Residual) -> dict[str, Sigma]:
     """Coefficients by what they do: proportional is a power of exponent 1."""
     same = {"proportional": "slope", "power": "slope"}
-    return {same.get(s.name, s.name): (s.init, s.fixed) for s in residual.sigmas}
+    return {same.get(s.name, s.name): s for s in residual.sigmas}

@@ -90,13 +90,14 @@ class ModelComparison:
         Parameters
         ----------
         folder : Path
-            Gets models.csv, tests.csv, subjects.csv and models.json.
+            Gets model_comparison.csv and .json, likelihood_ratios.csv (the tests) and
+            model_comparison_subjects.csv.
         """
-        self.table.rename_axis("fit").to_csv(folder / "models.csv")
-        self.tests.to_csv(folder / "tests.csv", index=False)
-        self.subjects.to_csv(folder / "subjects.csv", index=False)
+        self.table.rename_axis("fit").to_csv(folder / "model_comparison.csv")
+        self.tests.to_csv(folder / "likelihood_ratios.csv", index=False)
+        self.subjects.to_csv(folder / "model_comparison_subjects.csv", index=False)
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        (folder / "models.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "model_comparison.json").write_text(text + "\n", encoding="utf-8")
 
 
 def tests_table(tests: tuple[LikelihoodRatio, ...]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ FAMILIES = {
 }
 """Families of distributions, and their numbers in order."""
 
-SCALES = ("sd", "log sd", "df", "scale", "median")
+POSITIVE = ("sd", "log sd", "df", "scale", "median")
 """Numbers that must be positive."""
 
 THETA_FAMILIES = ("normal", "lognormal", "student_t", "flat")

@@ -8,6 +8,7 @@ from pkmodel.plots.exposure_by_group import exposure_plot
 from pkmodel.plots.forest import forest_plot
 from pkmodel.plots.goodness_of_fit import observed_against_predicted, weighted_residuals
 from pkmodel.plots.individual_fits import individual_fits
+from pkmodel.plots.iterations import parameter_path
 from pkmodel.plots.random_effects import effect_against_covariates, effect_distribution
 from pkmodel.plots.search import search_path
 from pkmodel.plots.style import Plot
@@ -25,6 +26,7 @@ __all__ = [
     "forest_plot",
     "individual_fits",
     "observed_against_predicted",
+    "parameter_path",
     "search_path",
     "typical_parameter",
     "weight_band_plot",

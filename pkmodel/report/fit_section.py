@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pkmodel.number import count, fixed, listed, number
+from pkmodel.plots.iterations import parameter_path
 from pkmodel.plots.search import search_path
 from pkmodel.report.content import Items, Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
@@ -103,7 +104,15 @@ def record_section(run: Run, is_virtual: bool) -> Section:
     parts: list[Part] = [table("", ("", ""), rows, "ll")]
     if len(document["starts"]) > 1:
         parts.append(_starts(document))
-    if len(run.trace) > 1:
+    if run.iterations is not None:
+        parts.append(
+            draw(
+                parameter_path(run.iterations, is_virtual=is_virtual),
+                "The way of the parameters through the iterations of SAEM, with the phases marked: "
+                "exploration, smoothing, averaging.",
+            )
+        )
+    elif len(run.trace) > 1:
         parts.append(
             draw(
                 search_path(run.trace, is_virtual=is_virtual),

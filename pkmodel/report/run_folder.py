@@ -22,6 +22,7 @@ FIT = "fit.json"
 SHOWN = 5
 DIFFERENT = "the files are damaged or of different runs; run the fit again with --out"
 PREDICTIONS = ("ID", "TIME", "DV", "PRED", "IPRED", "IRES", "IWRES", "CWRES", "CENS")
+ITERATIONS = ("start", "iteration", "phase")
 TRACE = ("start", "evaluation", "likelihood", "objective", "gradient_norm")
 GROUP_SUMMARY = (
     "group", "metric", "kind", "n", "mean", "sd", "median", "min", "max", "geometric_mean",
@@ -29,7 +30,8 @@ GROUP_SUMMARY = (
 )  # fmt: skip
 PUBLISHED = ("group", "metric", "unit", "source")
 TEXTS = (
-    "ID", "GROUP", "MODE", "likelihood", "group", "metric", "kind", "unit", "source", "NOTE",
+    "ID", "GROUP", "MODE", "likelihood", "phase", "group", "metric", "kind", "unit", "source",
+    "NOTE",
 )  # fmt: skip
 """Columns that are never taken for numbers, whatever stands in them."""
 
@@ -65,6 +67,8 @@ class Run:
         comparison.json.
     exposure, noncompartmental : DataFrame or None
         A row per subject.
+    iterations : DataFrame or None
+        iterations.csv, of SAEM.
     published : DataFrame or None
         published.csv, where it has rows.
     """
@@ -81,6 +85,7 @@ class Run:
     comparison: dict[str, Any] | None
     exposure: pd.DataFrame | None
     noncompartmental: pd.DataFrame | None
+    iterations: pd.DataFrame | None
     published: pd.DataFrame | None
 
 
@@ -129,6 +134,7 @@ def read_run(folder: Path) -> Run:
         comparison=_optional(folder / "comparison.json", _comparison),
         exposure=exposure,
         noncompartmental=plain,
+        iterations=_optional(folder / "iterations.csv", lambda path: _table(path, ITERATIONS)),
         published=_optional(folder / "published.csv", _published),
     )
 

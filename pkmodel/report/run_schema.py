@@ -59,6 +59,17 @@ class Start(_Part):
     evaluations: int
 
 
+class Sampling(_Part):
+    """How the draws of SAEM went."""
+
+    chains: int
+    iterations: int
+    acceptance: dict[str, Number]
+    is_settled: bool
+    monte_carlo_error: dict[str, Number]
+    r_hat: dict[str, Number]
+
+
 class GroupNames(_Part):
     """The division of the subjects."""
 
@@ -115,6 +126,7 @@ class FitDocument(_Part):
     decrease_left: Number
     cold_gap: Number
     seconds: dict[str, Number]
+    sampling: Sampling | None = None
     covariates: dict[str, str | None] = {}
     virtual: bool = False
     groups: GroupNames | None = None

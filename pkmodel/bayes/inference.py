@@ -1,0 +1,187 @@
+"""Full Bayes: from a problem to draws from its posterior.
+
+NUTS walks either over the joint density of population parameters and effects, or over that of the
+population parameters alone, effects integrated out by Laplace, whose draws are then corrected.
+Both walk in coordinates in which the posterior is nearly standard normal (see `find_anchor`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.bayes.anchor import Anchor, find_anchor
+from pkmodel.bayes.correction import correct
+from pkmodel.bayes.joint import JointTarget
+from pkmodel.bayes.marginal import MarginalTarget
+from pkmodel.bayes.posterior import JOINT, MARGINAL, Posterior
+from pkmodel.bayes.prior import PackedPrior
+from pkmodel.bayes.sampler import Chains, Settings, Told, sample
+from pkmodel.estimate.covariance import Covariance
+from pkmodel.estimate.maximum_likelihood import Estimate, Progress
+from pkmodel.problem import Problem
+
+Vector = NDArray[np.float64]
+
+CHAINS, TUNE, DRAWS = 4, 300, 1000
+"""Where no number is asked for."""
+
+SAMPLED = "sampled"
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What full Bayes found.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        At the posterior mean of the packed parameters.
+    covariance : Covariance
+        Of the draws.
+    posterior : Posterior
+    """
+
+    estimate: Estimate
+    covariance: Covariance
+    posterior: Posterior
+
+
+def infer(
+    problem: Problem, progress: Progress | None = None, told: Told | None = None
+) -> Inference | None:
+    """Sample the posterior of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    progress : callable, optional
+        Told of the search of the highest point, as by `maximise`.
+    told : callable, optional
+        Told of the sampler, as by `sample`.
+
+    Returns
+    -------
+    Inference or None
+        None where the likelihood is not defined at the initial values.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Before any draws were kept.
+    """
+    prior = PackedPrior(problem.packing)
+    anchor = find_anchor(problem, prior, progress)
+    if anchor is None:
+        return None
+    posterior, is_interrupted = SAMPLERS[target_of(problem)](problem, prior, anchor, told)
+    return _inferred(problem, anchor, posterior, is_interrupted)
+
+
+def target_of(problem: Problem) -> str:
+    """Name the density that is sampled: the one asked for, else the joint one."""
+    return problem.options.target or JOINT
+
+
+def _settings(problem: Problem) -> Settings:
+    options = problem.options
+    return Settings(
+        chains=options.chains or CHAINS,
+        tune=options.tune or TUNE,
+        draws=options.draws or DRAWS,
+        seed=options.seed,
+        cores=problem.threads,
+    )
+
+
+def _sampled(chains: Chains | None) -> Chains:
+    if chains is None:
+        raise KeyboardInterrupt
+    return chains
+
+
+def _joint(
+    problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
+) -> tuple[Posterior, bool]:
+    target = JointTarget(problem, prior, anchor)
+    settings = _settings(problem)
+    chains = _sampled(sample(target, settings, told))
+    shape = chains.vectors.shape[:2]
+    x = np.empty((*shape, anchor.x.size))
+    eta = np.empty((*shape, *target.coordinates.place.shape))
+    for at in np.ndindex(shape):
+        x[at], eta[at] = target.effects(chains.vectors[at])
+    centred = tuple(bool(c) for c in target.coordinates.centred)
+    posterior = Posterior(
+        x, eta, chains.statistics, JOINT, settings.tune, chains.gradients, centred
+    )
+    return posterior, chains.is_interrupted
+
+
+def _marginal(
+    problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
+) -> tuple[Posterior, bool]:
+    target = MarginalTarget(problem, prior, anchor)
+    settings = _settings(problem)
+    chains = _sampled(sample(target, settings, told))
+    corrected = correct(target, chains, problem.options.seed)
+    statistics = {
+        name: np.take_along_axis(values, corrected.kept, axis=1)
+        for name, values in chains.statistics.items()
+    }
+    posterior = Posterior(
+        corrected.x,
+        corrected.eta,
+        statistics,
+        MARGINAL,
+        settings.tune,
+        chains.gradients,
+        (),
+        corrected.weights,
+        corrected.pareto_k,
+    )
+    return posterior, chains.is_interrupted
+
+
+Sampler = Callable[[Problem, PackedPrior, Anchor, Told | None], tuple[Posterior, bool]]
+
+SAMPLERS: dict[str, Sampler] = {JOINT: _joint, MARGINAL: _marginal}
+
+
+def _inferred(
+    problem: Problem, anchor: Anchor, posterior: Posterior, is_interrupted: bool
+) -> Inference:
+    drawn = posterior.x.reshape(-1, posterior.x.shape[2])
+    natural = np.array([problem.packing.natural(x) for x in drawn])
+    mean = np.mean(drawn, axis=0)
+    final = problem.evaluate(mean, anchor.evaluation.terms.eta)
+    covariance = Covariance(
+        packed=np.cov(drawn, rowvar=False).reshape(2 * (mean.size,)),
+        natural=np.cov(natural, rowvar=False).reshape(2 * (mean.size,)),
+        source="posterior",
+        condition_number=_condition(natural),
+        boundary=(),
+        flat=(),
+        hessian=np.zeros((mean.size, mean.size)),
+    )
+    estimate = Estimate(
+        x=mean,
+        final=final,
+        ending=INTERRUPTED if is_interrupted else SAMPLED,
+        decrease=float("nan"),
+        cold_gap=0.0,
+        evaluations=anchor.evaluations + posterior.gradients,
+        starts=(),
+        trace=[],
+    )
+    return Inference(estimate, covariance, posterior)
+
+
+def _condition(natural: Vector) -> float:
+    """Ratio of the extreme eigenvalues of the correlation matrix of the draws."""
+    values = np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(natural, rowvar=False)))
+    return float(values[-1] / values[0]) if values[0] > 0.0 else float("inf")

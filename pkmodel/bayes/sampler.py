@@ -1,0 +1,203 @@
+"""The No-U-Turn sampler, by nutpie, over one of our log densities.
+
+References
+----------
+Hoffman and Gelman 2014, https://jmlr.org/papers/v15/hoffman14a.html.
+Betancourt 2017, 10.48550/arXiv.1701.02434 (multinomial sampling along the trajectory, as nutpie
+has it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Told = Callable[[int, int, int], None]
+
+STATISTICS = {
+    "diverging": "diverging",
+    "logp": "lp",
+    "n_steps": "n_steps",
+    "depth": "tree_depth",
+    "step_size": "step_size",
+    "energy": "energy",
+}
+"""nutpie's names of what it tells of each draw, and ArviZ's."""
+
+TRAJECTORY = "ExactNormal"
+"""nutpie's name of trajectories that are exact where the density is the standard normal one."""
+
+LONGEST_STEP = np.pi / 2.0
+"""A quarter of the period. Where the density is normal no step errs, and longer ones, up to half
+the period, would only turn a point over."""
+
+HALVINGS = 60
+
+FEWEST = 20
+"""Draws of a chain that are worth keeping after an interrupt."""
+
+
+class Target(Protocol):
+    """A log density of a vector that is nearly standard normal."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vector."""
+
+    def fresh(self) -> Target:
+        """Return the same target with room of its own, for another chain."""
+
+    def __call__(self, vector: Vector) -> tuple[float, Vector]:
+        """Return the log density and its gradient; -inf where it is not defined."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long to sample.
+
+    Attributes
+    ----------
+    chains, tune, draws : int
+        Chains; draws of each that adapt the sampler; draws of each that are kept.
+    seed : int
+    cores : int
+        Chains at a time; the draws are the same for any number.
+    """
+
+    chains: int
+    tune: int
+    draws: int
+    seed: int
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Chains:
+    """What a sampler left.
+
+    Attributes
+    ----------
+    vectors : array (chains, draws, dimension)
+    statistics : mapping of str to array (chains, draws)
+    gradients : int
+        Log densities and gradients computed, those of the adaptation included.
+    is_interrupted : bool
+        Stopped from the keyboard; only the longest chains are kept.
+    """
+
+    vectors: Vector
+    statistics: Mapping[str, NDArray[np.generic]]
+    gradients: int
+    is_interrupted: bool
+
+
+def sample(target: Target, settings: Settings, told: Told | None = None) -> Chains | None:
+    """Sample a target.
+
+    Parameters
+    ----------
+    target : Target
+    settings : Settings
+    told : callable, optional
+        Told now and then draws so far, draws in all, divergences.
+
+    Returns
+    -------
+    Chains or None
+        None where an interrupt came before any chain had kept some draws.
+    """
+    import nutpie
+
+    background = nutpie.sample(
+        _model(target),
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=min(settings.cores, settings.chains),
+        seed=settings.seed,
+        progress_bar=False,
+        progress_callback=None if told is None else _teller(told),
+        progress_rate=1000,
+        save_warmup=True,
+        blocking=False,
+    )
+    try:
+        tree = background.wait()
+    except KeyboardInterrupt:
+        return _ended(background.abort(), settings, is_interrupted=True)
+    return _ended(tree, settings, is_interrupted=False)
+
+
+def _model(target: Target) -> Any:
+    from nutpie.compiled_pyfunc import PyFuncModel, from_pyfunc
+
+    class NearlyNormal(PyFuncModel):  # type: ignore[misc]
+        """A model whose trajectories follow the standard normal law without error.
+
+        What a step errs by is then only how far the density is from that law, so that steps are
+        long (splitting as in Shahbaba, Lan, Johnson and Neal 2014, 10.1007/s11222-012-9373-1).
+        """
+
+        def _make_sampler(self, settings: Any, *arguments: Any) -> Any:
+            wanted = settings.as_dict()["settings"] | {"trajectory_kind": TRAJECTORY}
+            step_size = wanted["adapt_options"]["step_size_settings"]["adapt_options"]
+            step_size["dual_average"]["max_step_size"] = LONGEST_STEP
+            settings.update_settings(wanted)
+            return super()._make_sampler(settings, *arguments)
+
+    def start(seed: int) -> Vector:
+        """Draw from the normal law that the target nearly is, nearer where it is not defined."""
+        vector = np.random.default_rng(seed).normal(size=target.dimension)
+        own = target.fresh()
+        for _ in range(HALVINGS):
+            if np.isfinite(own(vector)[0]):
+                break
+            vector *= 0.5
+        return vector
+
+    plain = from_pyfunc(
+        target.dimension,
+        lambda: target.fresh().__call__,
+        lambda *_: lambda vector: {"vector": vector},
+        [np.dtype("float64")],
+        [(target.dimension,)],
+        ["vector"],
+        make_initial_point_fn=start,
+    )
+    return NearlyNormal(**vars(plain))
+
+
+def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
+    def tell(progress: Sequence[Any]) -> None:
+        done, total, divergences = (
+            sum(getattr(chain, name) for chain in progress)
+            for name in ("finished_draws", "total_draws", "divergences")
+        )
+        told(done, total, divergences)
+
+    return tell
+
+
+def _ended(tree: Any, settings: Settings, *, is_interrupted: bool) -> Chains | None:
+    """Take the longest chains out of nutpie's tree: all, unless there was an interrupt."""
+    if tree is None or "posterior" not in tree.children:
+        return None
+    vectors = tree["posterior"]["vector"].to_numpy()
+    lengths = np.sum(np.all(np.isfinite(vectors), axis=2), axis=1)
+    longest = int(np.max(lengths, initial=0))
+    if longest < min(FEWEST, settings.draws):
+        return None
+    kept = np.flatnonzero(lengths == longest)
+    statistics = {new: tree["sample_stats"][old].to_numpy() for old, new in STATISTICS.items()}
+    steps = [tree[name]["n_steps"].sum() for name in ("sample_stats", "warmup_sample_stats")]
+    return Chains(
+        vectors[kept, :longest],
+        {name: values[kept, :longest] for name, values in statistics.items()},
+        int(sum(steps)),
+        is_interrupted,
+    )

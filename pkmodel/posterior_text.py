@@ -1,0 +1,72 @@
+"""What the summary says of draws from a posterior, from the fit's document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pkmodel.number import UNKNOWN, fixed, number, percent
+
+Document = Mapping[str, Any]
+Finding = tuple[str, str, str]
+
+TARGETS = {
+    "joint": "the joint density of parameters and effects",
+    "marginal": "the density of the parameters, effects integrated out by Laplace",
+}
+LARGEST_R_HAT = 1.01
+SMALLEST_SIZE = 400.0
+LARGEST_PARETO_K = 0.7
+
+COLUMNS = ("parameter", "mean", "SD", "95 % interval", "ESS", "R-hat", "initial", "")
+
+
+def posterior_checks(document: Document) -> Iterator[Finding]:
+    """Judge the draws: name of the check, its mark, and what it rests on."""
+    told = document["posterior"]
+    yield "sampler", "-", _sampler(told)
+    many = told["divergences"]
+    yield "divergences", "FAIL" if many else "ok", f"{many} of {told['chains'] * told['draws']}"
+    r_hat = told["r_hat"]
+    is_mixed = r_hat is not None and r_hat <= LARGEST_R_HAT
+    yield "chains", "ok" if is_mixed else "FAIL", f"largest R-hat {fixed(r_hat, 3) or UNKNOWN}"
+    bulk, tail = told["ess_bulk"], told["ess_tail"]
+    is_enough = bulk is not None and tail is not None and min(bulk, tail) >= SMALLEST_SIZE
+    yield (
+        "effective draws",
+        "ok" if is_enough else "FAIL",
+        f"smallest: bulk {fixed(bulk, 0) or UNKNOWN}, tails {fixed(tail, 0) or UNKNOWN}",
+    )
+    if told["pareto_k"] is not None:
+        is_good = told["pareto_k"] <= LARGEST_PARETO_K
+        finding = (
+            f"Pareto k {fixed(told['pareto_k'], 2)}, {percent(told['weight_efficiency'])} effective"
+        )
+        yield "weights", "ok" if is_good else "FAIL", finding
+
+
+def _sampler(told: Mapping[str, Any]) -> str:
+    text = (
+        f"NUTS on {TARGETS[told['target']]}; {told['chains']} chains of {told['draws']} draws "
+        f"after {told['tune']}, {told['gradients']} gradients"
+    )
+    for key, label in (("centred", "centred"), ("non_centred", "non-centred")):
+        if told[key]:
+            text += f"; {label}: {', '.join(told[key])}"
+    return text
+
+
+def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Write what stands between name and initial value of a parameter."""
+    mixing = document["posterior"]["mixing"].get(label)
+    size = "" if mixing is None else fixed(mixing["bulk"], 0)
+    r_hat = "" if mixing is None else fixed(mixing["r_hat"], 3)
+    interval = ""
+    if entry["lower"] is not None and entry["upper"] is not None:
+        interval = f"{number(entry['lower'])} to {number(entry['upper'])}"
+    return number(entry["estimate"]), number(entry["se"]), interval, size, r_hat
+
+
+def prior_lines(document: Document) -> list[str]:
+    """Write every prior that was used, one a line."""
+    return [f"{name} ~ {prior}" for name, prior in document["posterior"]["priors"].items()]
