@@ -66,7 +66,7 @@ def main() -> None:
 
 _file = click.argument("file")
 _out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the outputs.")
-_method = click.option("--method", metavar="M", help="fo, foce, focei, laplace, agq or imp.")
+_method = click.option("--method", metavar="M", help="fo, foce, focei, laplace, agq, imp or saem.")
 _threads = click.option(
     "--threads",
     type=click.IntRange(min=1),
