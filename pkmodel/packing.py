@@ -297,7 +297,8 @@ class Packing:
         out[:, self.theta_part] = theta[:, self.theta] * self.theta_slopes(x)
         by_entry = factor[:, self._row, self._column]
         if self._has_copies:
-            np.add.at(out, (slice(None), self._source), by_entry)
+            for entry, k in enumerate(self._source):
+                out[:, k] += by_entry[:, entry]
         else:
             out[:, self._source] = by_entry
         out[:, self.sigma_part] = sigma[:, self._slot]

@@ -353,7 +353,7 @@ def _estimates(document: Document) -> RenderableType:
 
 def _parameters(document: Document) -> Table:
     """Tabulate the estimates; columns that nothing fills are left out."""
-    names = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
+    names: tuple[str, ...] = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
     if document.get("posterior"):
         names = COLUMNS
     rows = list(_rows(document))

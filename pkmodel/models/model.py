@@ -127,7 +127,7 @@ class Options:
         Of ``"agq"``: quadrature nodes in each effect; None has it raised until the objective
         settles.
     draws : int or None
-        Of ``"imp"``: draws of each subject, 1024 if None; of ``"nuts"``: draws that each chain
+        Of ``"imp"``: draws of each subject, 1152 if None; of ``"nuts"``: draws that each chain
         keeps.
     chains : int or None
         Of ``"saem"``, for each subject: two, with fewer than 50 subjects as many as make 100
