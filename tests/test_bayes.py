@@ -345,6 +345,9 @@ def test_weights_are_smoothed_and_judged():
     assert weights.shape == (4, 200)
     assert weights.sum() == pytest.approx(1.0)
     assert k < 0.5
+    few, unknown = smooth(np.log(np.arange(1.0, 9.0)).reshape(2, 4))
+    np.testing.assert_allclose(few.ravel(), np.arange(1.0, 9.0) / 36.0)
+    assert np.isnan(unknown)
     known = np.linspace(-1.0, 1.0, 400).reshape(4, 100)
     np.testing.assert_allclose(np.argsort(smooth(known)[0].ravel()), np.arange(400))
     _, k = smooth(np.log(rng.pareto(1.1, size=(4, 500)) + 1.0))

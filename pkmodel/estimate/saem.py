@@ -29,7 +29,7 @@ from pkmodel.estimate.maximum_likelihood import (
     scattered,
 )
 from pkmodel.estimate.saem_run import Run
-from pkmodel.estimate.sampling import Phase, Record, Sampling, unknown
+from pkmodel.estimate.sampling import Phase, Record, Sampling, mean_where_known, unknown
 from pkmodel.problem import TIGHT, Problem
 
 Vector = NDArray[np.float64]
@@ -159,7 +159,7 @@ def _sampling(run: Run, runs: list[Run]) -> Sampling:
     return Sampling(
         chains=run.chains.eta.shape[1],
         iterations=len(run.records),
-        acceptance=np.nanmean(run.accepted, axis=0),
+        acceptance=mean_where_known(run.accepted),
         averaged=run.averaged or unknown(run.x.size),
         records=[record for r in runs for record in r.records],
     )
