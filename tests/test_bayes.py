@@ -281,7 +281,7 @@ def tiny_moments(tiny) -> np.ndarray:
 @pytest.mark.parametrize("target", ["joint", "marginal"])
 def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
     """Four subjects, whose variance is hardly known: means within 5 Monte Carlo errors."""
-    problem = problem_of(one_effect(), tiny, target=target, draws=400)
+    problem = problem_of(one_effect(), tiny, target=target, draws=2000)
     found = infer(problem)
     assert found is not None
     diagnosis = diagnose(problem, found.posterior)
