@@ -216,10 +216,7 @@ def _hierarchy(
     slopes: Slopes,
 ) -> float:
     subjects, n = point.z.shape
-    most = 0
-    for i in range(subjects):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, n, psi.direction.shape[2])
+    work = make_work(steps, psi, 0, subjects)
     room = np.zeros((4, max(n, 3)))
     slopes.by_distance[:] = 0.0
     slopes.by_factor[:] = 0.0

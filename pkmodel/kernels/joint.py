@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 
 from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.likelihood import Individual, Population, Rows, predict_rows, row_variance
-from pkmodel.kernels.predict import predict_subject
-from pkmodel.kernels.residual import (
-    CENSORED,
-    IGNORED,
-    censored,
-    censored_by_sigma,
-    mills,
-    quantified,
-    quantified_by_sigma,
-    variance_by_sigma,
+from pkmodel.kernels.likelihood import (
+    Individual,
+    Population,
+    Rows,
+    predict_rows,
+    row_by_sigma,
+    row_terms,
+    row_variance,
 )
+from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.residual import CENSORED, IGNORED, mills, variance_by_sigma
 from pkmodel.kernels.small_matrix import apply
 from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.types import Vector
@@ -115,18 +114,14 @@ def joint_slopes(
             continue
         y, f = observed[begin + j], values[j]
         variances = row_variance(combine, sigma, frozen, j, f)
-        is_censored = state == CENSORED
-        terms = censored(y, f, variances) if is_censored else quantified(y, f, variances)
+        terms = row_terms(state, y, f, variances)
         total += terms[0]
         for z in range(m):
             by_direction[z] += 0.5 * terms[1] * first[j, z]
         for k in range(3):
             if active[k]:
                 s = variance_by_sigma(combine, sigma, f, k)
-                if is_censored:
-                    by_sigma[k] += 0.5 * censored_by_sigma(y, f, variances, s)[0]
-                else:
-                    by_sigma[k] += 0.5 * quantified_by_sigma(y, f, variances, s)[0]
+                by_sigma[k] += 0.5 * row_by_sigma(state, y, f, variances, s)[0]
     return 0.5 * total if np.isfinite(total) else np.inf
 
 
@@ -142,10 +137,7 @@ def _joint(
     value: Vector,
 ) -> None:
     n = psi.effects
-    most = 0
-    for i in range(u.shape[0]):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, n, psi.direction.shape[2])
+    work = make_work(steps, psi, 0, u.shape[0])
     zero, eta = np.zeros(n), np.zeros(n)
     frozen = np.zeros(0)
     for i in range(u.shape[0]):
@@ -192,10 +184,7 @@ def _slopes(
     by_direction: Vector,
     by_sigma: Vector,
 ) -> None:
-    most = 0
-    for i in range(u.shape[0]):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, psi.effects, psi.direction.shape[2])
+    work = make_work(steps, psi, 0, u.shape[0])
     eta, nothing = np.zeros(psi.effects), np.zeros(0)
     for i in range(u.shape[0]):
         individual = Individual(predict, steps, psi, rows, population, nothing, i)

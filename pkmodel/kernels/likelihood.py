@@ -10,10 +10,18 @@ from numpy.typing import NDArray
 from pkmodel._jit import kernel
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.predict import predict_at
-from pkmodel.kernels.residual import CENSORED, IGNORED, censored, quantified, variance
+from pkmodel.kernels.residual import (
+    CENSORED,
+    IGNORED,
+    censored,
+    censored_by_sigma,
+    quantified,
+    quantified_by_sigma,
+    variance,
+)
 from pkmodel.kernels.small_matrix import apply, apply_transposed, whiten
 from pkmodel.kernels.subject import Psi, Work
-from pkmodel.kernels.types import Four, Six, Vector
+from pkmodel.kernels.types import Four, Six, Three, Vector
 
 
 class Rows(NamedTuple):
@@ -134,6 +142,14 @@ def row_variance(combine: int, sigma: Vector, frozen: Vector, j: int, f: float) 
 def row_terms(status: int, y: float, f: float, variances: Four) -> Six:
     """Likelihood terms of a row that counts."""
     return censored(y, f, variances) if status == CENSORED else quantified(y, f, variances)
+
+
+@kernel
+def row_by_sigma(status: int, y: float, f: float, variances: Four, s: Three) -> Four:
+    """Differentiate a row's terms in a coefficient that moves the variance by `s`."""
+    if status == CENSORED:
+        return censored_by_sigma(y, f, variances, s)
+    return quantified_by_sigma(y, f, variances, s)
 
 
 @kernel

@@ -25,18 +25,18 @@ from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.by_factor import add_curvature_by_factor, add_outer
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.first_order import first_order
-from pkmodel.kernels.likelihood import Individual, Population, Rows, predict_rows, row_variance
+from pkmodel.kernels.likelihood import (
+    Individual,
+    Population,
+    Rows,
+    predict_rows,
+    row_by_sigma,
+    row_variance,
+)
 from pkmodel.kernels.mode import UNDEFINED, find_mode
 from pkmodel.kernels.predict import predict_subject
 from pkmodel.kernels.quadrature import Average, average_over_nodes, make_average, take_mode
-from pkmodel.kernels.residual import (
-    CENSORED,
-    IGNORED,
-    censored_by_sigma,
-    quantified_by_sigma,
-    variance,
-    variance_by_sigma,
-)
+from pkmodel.kernels.residual import IGNORED, variance, variance_by_sigma
 from pkmodel.kernels.small_matrix import (
     apply,
     apply_transposed,
@@ -49,14 +49,7 @@ from pkmodel.kernels.small_matrix import (
 )
 from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.terms import CONDITIONAL, FO, NODES, Method, Terms
-from pkmodel.kernels.types import Four, Three, Vector
-
-
-@kernel
-def _row_by_sigma(status: int, y: float, f: float, variances: Four, s: Three) -> Four:
-    if status == CENSORED:
-        return censored_by_sigma(y, f, variances, s)
-    return quantified_by_sigma(y, f, variances, s)
+from pkmodel.kernels.types import Vector
 
 
 @kernel
@@ -175,10 +168,10 @@ def _conditional(
                 by_curvature[z] += 0.5 * rho1 * total
         for k in range(1 if is_frozen else 3):
             if is_frozen:
-                moved = _row_by_sigma(state, y, f, variances, (1.0, 0.0, 0.0))
+                moved = row_by_sigma(state, y, f, variances, (1.0, 0.0, 0.0))
             elif active[k]:
                 s = variance_by_sigma(combine, sigma, f, k)
-                moved = _row_by_sigma(state, y, f, variances, s)
+                moved = row_by_sigma(state, y, f, variances, s)
             else:
                 continue
             if is_exact:
@@ -244,10 +237,7 @@ def _marginal(
 ) -> None:
     n = psi.effects
     m = psi.direction.shape[2]
-    most = 0
-    for i in range(low, high):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, n, m)
+    work = make_work(steps, psi, low, high)
     average = make_average(n, m)
     zero = np.zeros(n)
     nothing = np.zeros(0)
@@ -298,12 +288,8 @@ def _marginal(
 def _predictions(
     predict: int, steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector
 ) -> None:
-    n = psi.effects
     m = psi.direction.shape[2]
-    most = 0
-    for i in range(steps.start.size - 1):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, n, m)
+    work = make_work(steps, psi, 0, steps.start.size - 1)
     for i in range(steps.start.size - 1):
         predict_rows(predict, steps, psi, rows, i, eta[i], 2, work)
         first = steps.first[i]

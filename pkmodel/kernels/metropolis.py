@@ -232,10 +232,7 @@ def _walk(
     averages: Averages,
 ) -> None:
     n, m = psi.effects, psi.direction.shape[2]
-    most = 0
-    for i in range(low, high):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, n, m)
+    work = make_work(steps, psi, low, high)
     there = Point(np.zeros(n), np.zeros(m), np.zeros(3))
     by_direction, by_sigma = np.zeros(m), np.zeros(3)
     xi, eta, nothing = np.zeros(n), np.zeros(n), np.zeros(0)

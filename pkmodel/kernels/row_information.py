@@ -25,12 +25,9 @@ def _row_information(
     by_direction: Vector,
     by_sigma: Vector,
 ) -> None:
-    n, m = psi.effects, psi.direction.shape[2]
+    m = psi.direction.shape[2]
     subjects = eta.shape[0]
-    most = 0
-    for i in range(subjects):
-        most = max(most, steps.first[i + 1] - steps.first[i])
-    work = make_work(most, n, m)
+    work = make_work(steps, psi, 0, subjects)
     nothing = np.zeros(0)
     for i in range(subjects):
         predict_rows(predict, steps, psi, rows, i, eta[i], 2, work)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pkmodel._jit import allocating_kernel
+from pkmodel.kernels.events import Steps
 from pkmodel.kernels.types import Float1, Float2, Float3, Float4, Int1, Long1
 
 LOGNORMAL, NORMAL, LOGITNORMAL = 0, 1, 2
@@ -76,16 +77,20 @@ class Work(NamedTuple):
 
 
 @allocating_kernel
-def make_work(observations: int, effects: int, directions: int) -> Work:
-    """Allocate room for the largest subject."""
+def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
+    """Allocate room for the largest of the subjects low ... high - 1."""
+    n, m = psi.effects, psi.direction.shape[2]
+    most = 0
+    for i in range(low, high):
+        most = max(most, steps.first[i + 1] - steps.first[i])
     return Work(
-        np.zeros(observations),
-        np.zeros((observations, directions)),
-        np.zeros((observations, effects, directions)),
-        np.zeros((observations, effects, effects, directions)),
-        np.zeros((observations, 5)),
-        np.zeros((observations, 1 + effects)),
-        np.zeros((3, effects)),
-        np.zeros((8, directions, directions)),
-        np.zeros((9, directions)),
+        np.zeros(most),
+        np.zeros((most, m)),
+        np.zeros((most, n, m)),
+        np.zeros((most, n, n, m)),
+        np.zeros((most, 5)),
+        np.zeros((most, 1 + n)),
+        np.zeros((3, n)),
+        np.zeros((8, m, m)),
+        np.zeros((9, m)),
     )
