@@ -71,7 +71,7 @@ def one_effect() -> Model:
 
 def problem_of(model: Model, data: pd.DataFrame, **options: object) -> Problem:
     problem = pk.evaluate(model, data, method="laplace").problem.with_method("nuts")
-    problem.options = replace(problem.options, **options)  # type: ignore[arg-type]
+    problem.options = replace(problem.options, **options)
     return problem
 
 

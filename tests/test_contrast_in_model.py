@@ -70,7 +70,7 @@ def sizes(fit: Fit) -> Subjects:
 def comparison_of(data: pd.DataFrame, reference: str = "adolescent", **more: object) -> Comparison:
     code = data.groupby("ID")["CODE"].first().to_numpy(dtype=np.int64)
     names = NAMES[: code.max() + 1]
-    return given_comparison(names, code, reference=reference, **more)  # type: ignore[arg-type]
+    return given_comparison(names, code, reference=reference, **more)
 
 
 def contrasts_of(
@@ -376,7 +376,7 @@ def test_a_refit_that_fails_leaves_nothing_in_place_of_a_number(
 ) -> None:
     whole = profile.refit
 
-    def failing(problem, held, x, eta, **how):  # type: ignore[no-untyped-def]
+    def failing(problem, held, x, eta, **how):
         if min(held.values()) < 1.1:
             raise FitError(f"at {min(held.values()):.3g} nothing works")
         return whole(problem, held, x, eta, **how)
@@ -402,7 +402,7 @@ def test_a_refit_better_than_the_free_fit_starts_it_anew(
     rows: dict[tuple[str, str, str], Contrast],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def half_done(problem, start=None):  # type: ignore[no-untyped-def]
+    def half_done(problem, start=None):
         found = whole_fit(problem, start)
         moved = found.x + 0.1
         return replace(found, x=moved, final=problem.evaluate(moved))
@@ -433,7 +433,7 @@ def test_a_joint_refit_better_than_the_free_fit_starts_it_anew(
 def test_a_refit_that_failed_is_not_made_again(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def failing(problem, held, x, eta, **how):  # type: ignore[no-untyped-def]
+    def failing(problem, held, x, eta, **how):
         calls.append(held)
         raise FitError("nothing works")
 
@@ -536,7 +536,7 @@ def test_after_two_refits_that_failed_none_is_searched_from_afar(
     """A failing search from the initial values is the longest of all: minutes, were each made."""
     limits = []
 
-    def lost(problem, *place):  # type: ignore[no-untyped-def]
+    def lost(problem, *place):
         limits.append(problem.options.max_evaluations)
 
     monkeypatch.setattr(refit, "resume", lambda *_: None)

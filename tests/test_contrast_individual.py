@@ -33,7 +33,7 @@ def table() -> pd.DataFrame:
 
 def comparison(**more: object) -> Comparison:
     code = np.repeat([0, 1, 2], [8, 10, 12])
-    return given_comparison(NAMES, code, reference="adult", **more)  # type: ignore[arg-type]
+    return given_comparison(NAMES, code, reference="adult", **more)
 
 
 def test_each_group_is_welch_on_the_logarithms(table: pd.DataFrame) -> None:
@@ -194,7 +194,7 @@ def test_a_record_is_fit_for_json() -> None:
 
 def test_all_faults_of_a_question_at_once() -> None:
     with pytest.raises(ModelError) as caught:
-        given_comparison(NAMES, np.zeros(3, int), reference="adults", margin=(1, 2), level=90)  # type: ignore[arg-type]
+        given_comparison(NAMES, np.zeros(3, int), reference="adults", margin=(1, 2), level=90)
     text = str(caught.value)
     assert "the reference 'adults' is no group; did you mean `adult`" in text
     assert "is no range of ratios about 1" in text

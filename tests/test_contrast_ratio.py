@@ -175,13 +175,13 @@ def test_share_inside_the_band_of_the_reference() -> None:
 )
 def test_margin_that_is_none(pair: object) -> None:
     with pytest.raises(ModelError, match="is no range of ratios about 1"):
-        given_margin(pair)  # type: ignore[arg-type]
+        given_margin(pair)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90, "0.9", float("nan")])
 def test_level_that_is_none(level: object) -> None:
     with pytest.raises(ModelError, match="no share between 0 and 1"):
-        given_level(level)  # type: ignore[arg-type]
+        given_level(level)
 
 
 def test_multiplicity_that_is_none() -> None:

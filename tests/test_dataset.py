@@ -49,7 +49,7 @@ def drop(column: str, text: str = GOOD) -> str:
 
 def faults(path: Path | pd.DataFrame, **options: object) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read_dataset(path, **options)  # type: ignore[arg-type]
+        read_dataset(path, **options)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -433,7 +433,7 @@ def test_a_frame_that_is_no_table_is_refused(frame: pd.DataFrame, words: str) ->
 
 
 def test_another_type_is_refused() -> None:
-    assert "expected a file name or a pandas DataFrame" in faults([1, 2])[0]  # type: ignore[arg-type]
+    assert "expected a file name or a pandas DataFrame" in faults([1, 2])[0]
 
 
 def test_a_frame_is_neither_changed_nor_watched() -> None:
@@ -455,13 +455,13 @@ def test_digest_of_a_frame_follows_its_values() -> None:
 def test_a_dataset_cannot_be_changed(tmp_path: Path) -> None:
     data = read_dataset(write(tmp_path, GOOD))
     with pytest.raises(AttributeError):
-        data.time = data.dv  # type: ignore[misc]
+        data.time = data.dv
     with pytest.raises(ValueError, match="read-only"):
         data.time[0] = 5
     with pytest.raises(ValueError, match="read-only"):
         data.covariates["WT"][0] = 5
     with pytest.raises(TypeError):
-        data.covariates["WT"] = data.time  # type: ignore[index]
+        data.covariates["WT"] = data.time
 
 
 def test_copies_and_pickles_are_the_same_and_read_only(tmp_path: Path) -> None:
@@ -782,7 +782,7 @@ def test_reference_tables_are_read_or_truly_faulty(name: str) -> None:
     if name in TRULY_FAULTY:
         assert TRULY_FAULTY[name] in faults(path, **options)[0]
         return
-    data = read_dataset(path, **options)  # type: ignore[arg-type]
+    data = read_dataset(path, **options)
     frame = pd.read_csv(path)
     assert data.time.size == len(frame)
     np.testing.assert_array_equal(data.time, frame["TIME"])

@@ -293,7 +293,7 @@ def test_one_fit_is_no_comparison(fits, given):
 
 def test_only_fits_are_compared(fits):
     with pytest.raises(pk.ModelError, match="not Definition"):
-        pk.compare([fits["FOCE-I"], GIVEN])  # type: ignore[list-item]
+        pk.compare([fits["FOCE-I"], GIVEN])
 
 
 def test_a_fit_that_did_not_converge_has_no_criteria_and_no_test(fits):
