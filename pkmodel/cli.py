@@ -183,11 +183,12 @@ def certify(file: str, method: str | None, threads: int) -> None:
     Prints how the method's objective differs from the exact one, in total and for the worst
     subjects, and how far re-optimising the exact one moves each estimate.
     """
+    from pkmodel.definition import FULL_BAYES
     from pkmodel.estimate.certificate import NO_CERTIFICATE
     from pkmodel.summary import summary
 
     definition = pkmodel.read_definition(file)
-    if (method or definition.options.method) == "nuts":
+    if (method or definition.options.method) == FULL_BAYES:
         raise FitError(NO_CERTIFICATE)
     with _progress() as say:
         result = pkmodel.fit(definition, method=method, threads=threads, progress=say)

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
+from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
+    FULL_BAYES,
     Definition,
     check_model,
     given_data,
@@ -57,8 +58,6 @@ GAIN_LEFT = 1e-3
 NOTED_GAIN, SAMPLED_GAIN_LEFT = 0.05, 0.25
 """Where estimates come from draws, and keep their Monte Carlo error: a gain from which it is said,
 and the most with which a fit counts as converged, half a standard error of a parameter."""
-
-FULL_BAYES = "nuts"
 
 
 def fit(
@@ -172,11 +171,11 @@ def _full_bayes(
         raise _undefined(problem)
     seconds["optimise"] = time.perf_counter() - mark
     seconds.update(covariance=0.0, total=time.perf_counter() - begin)
-    diagnosis = diagnose(problem, found.posterior)
-    is_cut = found.estimate.ending == "interrupted"
-    status = Status.INTERRUPTED if is_cut else posterior_status(found.posterior, diagnosis)
+    is_cut = found.estimate.ending == Ending.INTERRUPTED
+    judged = posterior_status(found.posterior, found.diagnosis)
+    status = Status.INTERRUPTED if is_cut else judged
     warnings = _warnings(problem, found.estimate, None)
-    warnings = (*warnings, *posterior_warnings(found.posterior, diagnosis))
+    warnings = (*warnings, *posterior_warnings(found.posterior, found.diagnosis))
     return Fit(
         title,
         problem,

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from pkmodel.bayes.anchor import Anchor, find_anchor
 from pkmodel.bayes.coordinates import INFORMED, informed_shares
 from pkmodel.bayes.correction import correct
+from pkmodel.bayes.diagnosis import Diagnosis, diagnose
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import JOINT, MARGINAL, Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Chains, Settings, Told, sample
+from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress
 from pkmodel.problem import Problem
@@ -31,7 +33,6 @@ CHAINS, TUNE, DRAWS = 4, 300, 1000
 """Where no number is asked for."""
 
 SAMPLED = "sampled"
-INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ class Inference:
     covariance : Covariance
         Of the draws.
     posterior : Posterior
+    diagnosis : Diagnosis
     """
 
     estimate: Estimate
     covariance: Covariance
     posterior: Posterior
+    diagnosis: Diagnosis
 
 
 def infer(
@@ -165,7 +168,8 @@ def _inferred(
     problem: Problem, anchor: Anchor, posterior: Posterior, is_interrupted: bool
 ) -> Inference:
     drawn = posterior.x.reshape(-1, posterior.x.shape[2])
-    natural = np.array([problem.packing.natural(x) for x in drawn])
+    diagnosis = diagnose(problem, posterior)
+    natural = diagnosis.natural.reshape(drawn.shape)
     mean = np.mean(drawn, axis=0)
     final = problem.evaluate(mean, anchor.evaluation.terms.eta)
     covariance = Covariance(
@@ -180,14 +184,14 @@ def _inferred(
     estimate = Estimate(
         x=mean,
         final=final,
-        ending=INTERRUPTED if is_interrupted else SAMPLED,
+        ending=str(Ending.INTERRUPTED) if is_interrupted else SAMPLED,
         decrease=float("nan"),
         cold_gap=0.0,
         evaluations=anchor.evaluations + posterior.gradients,
         starts=(),
         trace=[],
     )
-    return Inference(estimate, covariance, posterior)
+    return Inference(estimate, covariance, posterior, diagnosis)
 
 
 def _condition(natural: Vector) -> float:

@@ -6,7 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkmodel.definition.option_check import OWNERS, option_problems, whole_number_fault
+from pkmodel.definition.option_check import (
+    FULL_BAYES,
+    OWNERS,
+    option_problems,
+    whole_number_fault,
+)
 from pkmodel.definition.prior_check import MISPLACED
 from pkmodel.definition.reading import read_definition
 from pkmodel.definition.record import DataSpec, Definition
@@ -127,7 +132,7 @@ def given_options(
     options = replace(options, **changes)  # type: ignore[arg-type]
     problems = option_problems(options)
     population = model.model if isinstance(model, Definition) else model
-    if population.priors is not None and method is None and options.method != "nuts":
+    if population.priors is not None and method is None and options.method != FULL_BAYES:
         problems.append(Problem(MISPLACED, "priors"))
     if problems:
         raise ModelError([_as_asked(problem, changes) for problem in problems])

@@ -8,7 +8,10 @@ from pkmodel.errors import Problem
 from pkmodel.models.model import Options
 from pkmodel.suggestion import quoted, suggest
 
-METHODS = ("fo", "foce", "focei", "laplace", "agq", "imp", "saem", "nuts")
+FULL_BAYES = "nuts"
+"""The method whose result is a posterior; the others maximise a likelihood."""
+
+METHODS = ("fo", "foce", "focei", "laplace", "agq", "imp", "saem", FULL_BAYES)
 _CHOICES = {"censoring": ("m3", "m1"), "covariance": ("sandwich", "r", "s", "none")}
 _LEAST = {"starts": 1, "seed": 0, "max_evaluations": 1}
 _WHOLE = ("order", "draws", "chains", "tune")
@@ -17,10 +20,10 @@ _TARGETS = ("joint", "marginal")
 OWNERS = {
     "interaction": ("laplace",),
     "order": ("agq",),
-    "draws": ("imp", "nuts"),
-    "chains": ("saem", "nuts"),
-    "tune": ("nuts",),
-    "target": ("nuts",),
+    "draws": ("imp", FULL_BAYES),
+    "chains": ("saem", FULL_BAYES),
+    "tune": (FULL_BAYES,),
+    "target": (FULL_BAYES,),
 }
 """Options that only some methods have a use for."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pkmodel.definition.option_check import FULL_BAYES
 from pkmodel.definition.real import is_finite
 from pkmodel.errors import Problem
 from pkmodel.models.model import Model, OmegaBlock, Residual, Theta
 from pkmodel.models.prior import FAMILIES, POSITIVE, SD_FAMILIES, THETA_FAMILIES, Prior, Priors
 from pkmodel.suggestion import label, quoted, suggest
 
-MISPLACED = 'goes with method = "nuts" only; remove it'
+MISPLACED = f'goes with method = "{FULL_BAYES}" only; remove it'
 
 
 def prior_problems(

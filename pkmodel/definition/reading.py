@@ -17,7 +17,7 @@ from pkmodel.definition.model_check import (
     theta_problems,
     use_problems,
 )
-from pkmodel.definition.option_check import OWNERS, option_problems
+from pkmodel.definition.option_check import FULL_BAYES, OWNERS, option_problems
 from pkmodel.definition.prior_check import MISPLACED, prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.record import DataSpec, Definition
@@ -206,7 +206,7 @@ def _prior_problems(
         for name, entry in getattr(document.prior, kind).items()
         if len(_families(entry)) != 1
     ]
-    if "fit" not in incomplete and options.method != "nuts":
+    if "fit" not in incomplete and options.method != FULL_BAYES:
         problems.append(Problem(MISPLACED, "[prior]"))
     if not problems and not incomplete & {"prior", "theta", "omega", "residual"}:
         problems = prior_problems(_priors(document.prior), theta, omega, residual)

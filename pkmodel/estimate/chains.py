@@ -170,10 +170,7 @@ def carry_along(problem: Problem, chains: Chains, before: Vector, after: Vector)
 def mean_typical(problem: Problem, x: Vector) -> Vector:
     """Typical parameters of each subject, transformed; the mean over rows where they change."""
     mu, _ = problem.typical(problem.packing.unpack(x).theta)
-    if not problem.varies:
-        return mu
-    sums = np.add.reduceat(mu, problem.start[:-1])
-    return np.asarray(sums / np.diff(problem.start)[:, None])
+    return problem.mean_by_subject(mu) if problem.varies else mu
 
 
 def carriers(problem: Problem) -> Vector:

@@ -1,4 +1,4 @@
-"""Which estimator each method is; the one place where a method is added."""
+"""Which estimator each method is that maximises a likelihood."""
 
 from __future__ import annotations
 

@@ -39,23 +39,7 @@ def has_interaction(options: Options) -> bool:
 class Arrays:
     """The arrays of a checked model on a checked data set, and its typical parameters.
 
-    Parameters
-    ----------
-    model : Model
-    dataset : Dataset
-    options : Options
-    threads : int
-        Threads that share the subjects; results are the same to the bit for any number.
-
-    Attributes
-    ----------
-    loading : float
-        Seconds that the set-up waited for kernels.
-
-    Raises
-    ------
-    ModelError, DataError
-        Where the model asks for what the data or the method cannot give.
+    Parameters, attributes and errors are those of `Problem`.
     """
 
     def __init__(
@@ -221,6 +205,11 @@ class Arrays:
         """Sum over each subject's observations; 0 for a subject without any."""
         subject = np.repeat(np.arange(self.n_subjects), np.diff(self.steps.first))
         return np.bincount(subject, weights=values, minlength=self.n_subjects)
+
+    def mean_by_subject(self, values: Vector) -> Vector:
+        """Average what stands at each row over the rows of each subject; array (subjects, ...)."""
+        counts = np.diff(self.start).reshape(-1, *[1] * (values.ndim - 1))
+        return np.asarray(np.add.reduceat(values, self.start[:-1]) / counts)
 
     @property
     def n_counted(self) -> int:

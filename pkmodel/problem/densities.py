@@ -192,12 +192,10 @@ class Densities(Arrays):
         typical = jacobian[:, :, packing.theta] * slopes
         if not self.varies:
             return typical, typical[:, np.argsort(self._order)]
-        counts = np.diff(self.start)
-        mean = np.add.reduceat(typical, self.start[:-1]) / counts[:, None, None]
         n, total = len(self.effects), len(self.theta_names)
         direction = np.zeros((self.n_subjects, n + total, len(packing.theta)))
         direction[:, [n + i for i in packing.theta], np.arange(len(packing.theta))] = slopes
-        return mean, direction
+        return self.mean_by_subject(typical), direction
 
     def hierarchy(
         self,
