@@ -49,7 +49,7 @@ from pkmodel.subjects import Subjects, declared_subjects
 
 Progress = Callable[[str], None]
 
-COMPILING = "compiling kernels: once per machine, up to a minute"
+COMPILING = "compiling kernels: once per machine, up to some minutes where it is busy"
 
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""

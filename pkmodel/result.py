@@ -46,6 +46,7 @@ from pkmodel.draws.prior_draws import draw_prior
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
+    NO_CERTIFICATE,
     Certificate,
     ExactComparison,
     certify,
@@ -178,12 +179,21 @@ class Fit:
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion."""
-        return self.minus2ll + 2.0 * self.problem.packing.size
+        """Akaike's criterion; NaN for draws of a posterior, which are no maximum."""
+        return (
+            np.nan
+            if self.posterior is not None
+            else self.minus2ll + 2.0 * self.problem.packing.size
+        )
 
     @property
     def bic(self) -> float:
-        """Bayes' criterion, with the number of observations that the likelihood uses."""
+        """Bayes' criterion, with the number of observations that the likelihood uses.
+
+        NaN for draws of a posterior, which are no maximum.
+        """
+        if self.posterior is not None:
+            return np.nan
         return self.minus2ll + self.problem.packing.size * float(np.log(self.problem.n_counted))
 
     # -- tables ---------------------------------------------------------------------------------
@@ -375,6 +385,11 @@ class Fit:
         Certificate
             Prints as a text with a verdict; `to_frame` has how far each estimate moves.
 
+        Raises
+        ------
+        FitError
+            For draws of a posterior, which maximise nothing.
+
         References
         ----------
         Pinheiro and Bates (1995) J. Comput. Graph. Stat. 4, 12-35,
@@ -387,6 +402,8 @@ class Fit:
         >>> round(certificate.comparison.difference, 2)
         0.01
         """
+        if self.posterior is not None:
+            raise FitError(NO_CERTIFICATE)
         return certify(
             self.problem,
             self.estimate,

@@ -16,12 +16,13 @@ from pkmodel.bayes.chain_statistics import smooth
 from pkmodel.bayes.coordinates import choose_coordinates, informed_shares, make_coordinates
 from pkmodel.bayes.correction import propose
 from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
-from pkmodel.bayes.inference import infer
+from pkmodel.bayes.inference import infer, target_of
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
+from pkmodel.bayes.typical import AffineTypical, AnyTypical, make_typical
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.problem import Problem
@@ -168,6 +169,50 @@ def test_the_joint_density_in_any_coordinates_is_the_plain_one():
         np.testing.assert_allclose(gaps, gaps[0], atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("formula", "is_affine"),
+    [
+        ("cl * (WT / 70)**b", True),
+        ("cl * exp(b * (WT - 70)) / sqrt(WT)", True),
+        ("where(WT > 10, cl, cl * 2**b)", True),
+        ("cl + b", False),
+        ("cl * (1 + b * WT)", False),
+        ("cl**b", False),
+        ("cl * max(b, WT)", False),
+    ],
+)
+def test_affine_typical_parameters_are_those_of_the_formulas(formula, is_affine):
+    data = bolus_data(6, [1, 4, 9], 1).assign(WT=lambda table: 8.0 + table["ID"])
+    model = replace(
+        two_effects(),
+        parameters={"CL": formula, "V": "v"},
+        theta=(*two_effects().theta, Theta("b", 0.7)),
+    )
+    problem = problem_of(model, data)
+    assert problem.is_affine == is_affine
+    x = problem.packing.initial()
+    found = make_typical(problem, x)
+    assert isinstance(found, AffineTypical) == is_affine
+    plain = AnyTypical(problem)
+    rng = np.random.default_rng(1)
+    moved = x + 0.3 * rng.normal(size=x.size)
+    theta = problem.packing.unpack(moved).theta
+    np.testing.assert_allclose(found.at(moved, theta)[0], plain.at(moved, theta)[0], rtol=1e-12)
+    slopes = rng.normal(size=(6, problem.n_directions)), rng.normal(size=(6, 2))
+    np.testing.assert_allclose(found.by_packed(*slopes), plain.by_packed(*slopes), rtol=1e-11)
+
+
+def test_the_target_is_chosen_by_what_the_data_tell():
+    rich = problem_of(two_effects(), bolus_data(10, [0.5, 1, 2, 4, 6, 9, 14], 1))
+    poor = problem_of(two_effects(), bolus_data(10, [0.1, 0.2, 0.3], 1))
+    for problem, wanted in ((rich, "joint"), (poor, "marginal")):
+        anchor = find_anchor(problem, PackedPrior(problem.packing))
+        assert anchor is not None
+        assert target_of(problem, anchor) == wanted
+        problem.options = replace(problem.options, target="joint")
+        assert target_of(problem, anchor) == "joint"
+
+
 def test_what_is_not_defined_is_minus_infinity_without_an_exception():
     problem = problem_of(two_effects(), bolus_data(5, [1, 4, 9], 1))
     prior = PackedPrior(problem.packing)
@@ -236,7 +281,7 @@ def tiny_moments(tiny) -> np.ndarray:
 @pytest.mark.parametrize("target", ["joint", "marginal"])
 def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
     """Four subjects, whose variance is hardly known: means within 5 Monte Carlo errors."""
-    problem = problem_of(one_effect(), tiny, target=target, draws=400)
+    problem = problem_of(one_effect(), tiny, target=target, draws=2000)
     found = infer(problem)
     assert found is not None
     diagnosis = diagnose(problem, found.posterior)
@@ -345,6 +390,9 @@ def test_weights_are_smoothed_and_judged():
     assert weights.shape == (4, 200)
     assert weights.sum() == pytest.approx(1.0)
     assert k < 0.5
+    few, unknown = smooth(np.log(np.arange(1.0, 9.0)).reshape(2, 4))
+    np.testing.assert_allclose(few.ravel(), np.arange(1.0, 9.0) / 36.0)
+    assert np.isnan(unknown)
     known = np.linspace(-1.0, 1.0, 400).reshape(4, 100)
     np.testing.assert_allclose(np.argsort(smooth(known)[0].ravel()), np.arange(400))
     _, k = smooth(np.log(rng.pareto(1.1, size=(4, 500)) + 1.0))

@@ -14,6 +14,9 @@ Vector = NDArray[np.float64]
 
 TAILS = (0.05, 0.95)
 
+FEWEST = 25
+"""Weights to whose tail a Pareto law can be fitted."""
+
 
 @cache
 def _arviz() -> Any:
@@ -44,9 +47,12 @@ def mean_size(drawn: Vector) -> float:
 def smooth(log_weights: Vector) -> tuple[Vector, float]:
     """Pareto-smooth weights; return them normalised, and the shape of their tail.
 
-    ArviZ takes log likelihoods, of which log weights are the negative.
+    The shape is NaN, and nothing is smoothed, where the weights are too few to have a tail. ArviZ
+    takes log likelihoods, of which log weights are the negative.
     """
     log_ratios = log_weights.ravel() - np.max(log_weights)
-    smoothed, pareto_k = _arviz().psislw(-log_ratios)
+    smoothed, pareto_k = log_ratios, float("nan")
+    if log_ratios.size >= FEWEST:
+        smoothed, pareto_k = _arviz().psislw(-log_ratios)
     weights = np.exp(smoothed - logsumexp(smoothed))
     return np.asarray(weights.reshape(log_weights.shape)), float(pareto_k)

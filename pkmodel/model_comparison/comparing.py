@@ -56,7 +56,7 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
     >>> first = pk.fit("phenobarbital")
     >>> found = pk.compare({"FO": pk.fit("phenobarbital", method="fo"), "FOCE-I": first})
     >>> found.table["difference"].round(1).to_dict()
-    {'FO': 1.2, 'FOCE-I': 0.0}
+    {'FO': 2.2, 'FOCE-I': 0.0}
     """
     named = _named(fits)
     check_same_data({name: fit.problem for name, fit in named.items()})

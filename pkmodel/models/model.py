@@ -136,7 +136,8 @@ class Options:
         Of ``"nuts"``: draws of each chain that adapt the sampler and are not kept.
     target : str or None
         Of ``"nuts"``: ``"joint"``, the density of population parameters and effects, or
-        ``"marginal"``, that of the population parameters alone.
+        ``"marginal"``, that of the population parameters alone; None has it chosen by what the
+        data tell of the effects.
 
     An option that is None has the method's own default; one given to a method that has no use for
     it is refused.

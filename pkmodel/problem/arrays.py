@@ -134,8 +134,8 @@ class Arrays:
         if self.options.censoring == "m3" and np.any(is_censored) and is_frozen:
             raise ModelError(
                 f"[fit] method = {self.options.method!r} without interaction cannot use the "
-                f"{int(is_censored.sum())} censored rows by M3; use method = 'focei' or "
-                "'laplace', or leave them out by censoring = 'm1'"
+                f"{int(is_censored.sum())} censored rows by M3; use a method with it (focei, "
+                "laplace, agq, imp, saem, nuts), or leave them out by censoring = 'm1'"
             )
         code = CENSORED if self.options.censoring == "m3" else IGNORED
         status = np.where(is_censored, code, QUANTIFIED).astype(np.int8)

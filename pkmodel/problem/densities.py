@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.formula import parse_formula
+from pkmodel.formula.affine import is_log_affine
 from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy
 from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population
@@ -244,15 +246,34 @@ class Densities(Arrays):
         if not self.varies:
             by_mu += by_direction[:, self._order]
         between = [k for k, e in enumerate(self.effects) if e.occasion == 0]
-        by_mu[:, self._carriers] += by_shift[:, between]
+        by_mu[:, self.carriers] += by_shift[:, between]
         first = jacobian[self.start[:-1]] if self.varies else jacobian
         out = by_mu.ravel() @ first.reshape(-1, first.shape[2])
         if self.varies:
             out += np.sum(by_direction[:, len(self.effects) :], axis=0)
         return np.asarray(out)
 
+    @property
+    def direction_of_parameter(self) -> NDArray[np.int64]:
+        """Where nothing changes in time: the direction that each parameter is."""
+        return self._order
+
     @cached_property
-    def _carriers(self) -> list[int]:
+    def is_affine(self) -> bool:
+        """Whether typical parameters are constant in time and affine in the packed thetas."""
+        free = [t for t in self.model.theta if not t.fixed]
+        logged = {t.name for t in free if t.lower == 0.0 and not np.isfinite(t.upper)}
+        plain = {t.name for t in free if not np.isfinite(t.lower) and not np.isfinite(t.upper)}
+        if self.varies or logged | plain != {t.name for t in free}:
+            return False
+        return all(
+            self.model.distribution.get(p, "lognormal") == "lognormal"
+            and is_log_affine(parse_formula(self.model.parameters[p], p).tree, logged, plain)
+            for p in self.structure.parameters
+        )
+
+    @cached_property
+    def carriers(self) -> list[int]:
         """The parameter of each effect between subjects."""
         names = self.structure.parameters
         return [names.index(e.parameter) for e in self.effects if e.occasion == 0]
