@@ -33,12 +33,12 @@ NEWTON_STEPS, LONGEST_STEP = 20, 1.0
 NEAR = 0.1
 """Averaging begins where a Newton step is at most so many standard errors, and packed units."""
 
-PRECISION = 0.02
+PRECISION = 0.015
 """Wanted Monte Carlo error, in standard errors."""
 
 LARGEST_R_HAT = 1.05
 
-LEAST_AVERAGED = 40
+LEAST_AVERAGED = 60
 """Iterations before the first test of these."""
 
 LEAST_CURVATURE = 0.05

@@ -133,7 +133,7 @@ def split_r_hat(series: Vector) -> Vector:
     >>> float(np.round(split_r_hat(draws), 2)[0])
     1.0
     >>> float(np.round(split_r_hat(draws + np.arange(4)[:, None]), 1)[0])
-    1.6
+    1.5
     """
     half = len(series) // 2
     if half < 2:
