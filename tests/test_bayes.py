@@ -12,7 +12,7 @@ from scipy import stats
 
 import pkmodel as pk
 from pkmodel.bayes.anchor import find_anchor
-from pkmodel.bayes.chain_statistics import smooth
+from pkmodel.bayes.chain_statistics import mean_size, smooth
 from pkmodel.bayes.coordinates import choose_coordinates, informed_shares, make_coordinates
 from pkmodel.bayes.correction import propose
 from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
@@ -203,9 +203,10 @@ def test_affine_typical_parameters_are_those_of_the_formulas(formula, is_affine)
 
 
 def test_the_target_is_chosen_by_what_the_data_tell():
-    rich = problem_of(two_effects(), bolus_data(10, [0.5, 1, 2, 4, 6, 9, 14], 1))
+    rich = problem_of(two_effects(), bolus_data(20, [0.5, 1, 2, 4, 6, 9, 14], 1))
     poor = problem_of(two_effects(), bolus_data(10, [0.1, 0.2, 0.3], 1))
-    for problem, wanted in ((rich, "joint"), (poor, "marginal")):
+    few = problem_of(two_effects(), bolus_data(4, [0.5, 1, 2, 4, 6, 9, 14], 1))
+    for problem, wanted in ((rich, "joint"), (poor, "marginal"), (few, "marginal")):
         anchor = find_anchor(problem, PackedPrior(problem.packing))
         assert anchor is not None
         assert target_of(problem, anchor) == wanted
@@ -241,7 +242,7 @@ def test_effects_that_the_data_tell_of_are_centred():
 
 
 def grid_moments(model: Model, data: pd.DataFrame) -> np.ndarray:
-    """Posterior means and deviations of CL and its variance, by sums over a grid.
+    """Posterior means and deviations of CL and its standard deviation, by sums over a grid.
 
     The concentration, its error and the integral over the effect are written out here.
     """
@@ -262,7 +263,7 @@ def grid_moments(model: Model, data: pd.DataFrame) -> np.ndarray:
     density += stats.halfnorm(scale=0.4).logpdf(sd) + np.log(sd)
     weight = np.exp(density - density.max())
     weight /= weight.sum()
-    values = [np.broadcast_to(cl[:, None], weight.shape), np.broadcast_to(sd**2, weight.shape)]
+    values = [np.broadcast_to(cl[:, None], weight.shape), np.broadcast_to(sd, weight.shape)]
     means = [np.sum(weight * v) for v in values]
     spread = [np.sqrt(np.sum(weight * v**2) - m**2) for v, m in zip(values, means, strict=True)]
     return np.array([means, spread])
@@ -280,15 +281,18 @@ def tiny_moments(tiny) -> np.ndarray:
 
 @pytest.mark.parametrize("target", ["joint", "marginal"])
 def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
-    """Four subjects, whose variance is hardly known: means within 5 Monte Carlo errors."""
+    """Four subjects, whose variance is hardly known: means within 5 Monte Carlo errors.
+
+    Deviations within 15 %: of 8,000 draws, a thousand or more effective, four times chance.
+    """
     problem = problem_of(one_effect(), tiny, target=target, draws=2000)
     found = infer(problem)
     assert found is not None
-    diagnosis = diagnose(problem, found.posterior)
-    errors = np.array([m.error for m in diagnosis.mixing.values()])
-    drawn = diagnosis.natural.reshape(-1, 2)
+    drawn = np.exp(found.posterior.x)
+    errors = [np.std(drawn[:, :, k]) / np.sqrt(mean_size(drawn[:, :, k])) for k in range(2)]
+    drawn = drawn.reshape(-1, 2)
     means, spread = tiny_moments
-    assert np.all(np.abs(drawn.mean(axis=0) - means) < 5.0 * errors)
+    assert np.all(np.abs(drawn.mean(axis=0) - means) < 5.0 * np.array(errors))
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.15)
 
 

@@ -32,6 +32,9 @@ Vector = NDArray[np.float64]
 CHAINS, TUNE, DRAWS = 4, 300, 1000
 """Where no number is asked for."""
 
+CERTAIN = 0.3
+"""Largest deviation of the logarithm of an effect's standard deviation that counts as known."""
+
 SAMPLED = "sampled"
 
 
@@ -90,13 +93,17 @@ def infer(
 def target_of(problem: Problem, anchor: Anchor) -> str:
     """Name the density that is sampled: the one asked for, else what is the faster one.
 
-    That is the joint one where the data tell of every effect. Where they leave one to the
-    population, its variance is the neck of a funnel, through which a walk over the effects creeps.
+    That is the joint one where the data tell of every effect and of its variance. Elsewhere the
+    variance is the neck of a funnel, through which a walk over the effects creeps.
     """
     if problem.options.target is not None:
         return problem.options.target
-    is_known = informed_shares(problem, anchor) < INFORMED
-    return JOINT if bool(np.all(is_known)) else MARGINAL
+    names = problem.packing.names
+    own = [k for k, n in enumerate(names) if n.startswith(("omega", "occasion")) and "," not in n]
+    deviation = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))[own]
+    shares = informed_shares(problem, anchor)
+    is_known = bool(np.all(deviation < CERTAIN) and np.all(shares < INFORMED))
+    return JOINT if is_known else MARGINAL
 
 
 def _settings(problem: Problem) -> Settings:
