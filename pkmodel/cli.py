@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 import pkmodel
-from pkmodel.errors import PkmodelError
+from pkmodel.errors import FitError, PkmodelError
 
 if TYPE_CHECKING:
     from pkmodel.comparability import Comparability
@@ -66,7 +66,9 @@ def main() -> None:
 
 _file = click.argument("file")
 _out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the outputs.")
-_method = click.option("--method", metavar="M", help="fo, foce, focei, laplace, agq or imp.")
+_method = click.option(
+    "--method", metavar="M", help="fo, foce, focei, laplace, agq, imp, saem or nuts."
+)
 _threads = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -181,9 +183,12 @@ def certify(file: str, method: str | None, threads: int) -> None:
     Prints how the method's objective differs from the exact one, in total and for the worst
     subjects, and how far re-optimising the exact one moves each estimate.
     """
+    from pkmodel.estimate.certificate import NO_CERTIFICATE
     from pkmodel.summary import summary
 
     definition = pkmodel.read_definition(file)
+    if (method or definition.options.method) == "nuts":
+        raise FitError(NO_CERTIFICATE)
     with _progress() as say:
         result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
         say("certificate")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pkmodel.diagnostics.individuals import effect_label
-from pkmodel.draws.groups import observation_coordinates, sample_groups
-from pkmodel.draws.sample import Sample
+from pkmodel.draws.groups import observation_coordinates
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.problem import Problem
@@ -27,8 +26,7 @@ def fit_tree(
     covariance: Covariance | None,
     predictions: pd.DataFrame,
     document: Mapping[str, Any],
-    sample: Sample | None,
-    seed: int,
+    draws: Mapping[str, xarray.Dataset],
 ) -> xarray.DataTree:
     """Lay out a fit as a DataTree.
 
@@ -41,16 +39,13 @@ def fit_tree(
         A row per observation; see `predictions_table`.
     document : mapping
         The JSON document, kept in the root's attribute ``fit``.
-    sample : Sample or None
-        Draws, if there are to be any.
-    seed : int
-        Of the residual errors of predictive draws.
+    draws : mapping of str to Dataset
+        Groups of draws, see `pkmodel.draws.groups`; may be empty.
 
     Returns
     -------
     xarray.DataTree
-        Groups ``estimates``, ``modes``, ``predictions`` and ``observed_data``, and with draws those
-        of `sample_groups`.
+        Groups ``estimates``, ``modes``, ``predictions``, ``observed_data``, and those of `draws`.
     """
     import xarray
 
@@ -59,9 +54,8 @@ def fit_tree(
         "/modes": _modes(problem, estimate),
         "/predictions": _observations(problem, predictions, PREDICTIONS),
         "/observed_data": _observations(problem, predictions, ("DV",)),
+        **draws,
     }
-    if sample is not None:
-        groups |= sample_groups(problem, estimate.x, estimate.final.terms.eta, sample, seed)
     tree = xarray.DataTree.from_dict(groups)
     tree.attrs["fit"] = json.dumps(document)
     return tree

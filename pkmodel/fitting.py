@@ -49,7 +49,7 @@ from pkmodel.subjects import Subjects, declared_subjects
 
 Progress = Callable[[str], None]
 
-COMPILING = "compiling kernels: once per machine, up to a minute"
+COMPILING = "compiling kernels: once per machine, up to some minutes where it is busy"
 
 GAIN_LEFT = 1e-3
 """A fit counts as converged where the true Hessian promises less than this of the objective."""
@@ -349,7 +349,7 @@ def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None
     is_known = uncertainty is not None and uncertainty.source != "none"
     if estimate.sampling is not None and is_known and estimate.decrease > SAMPLED_GAIN_LEFT:
         return Status.NOT_CONVERGED
-    if abs(estimate.cold_gap) > 0.01:
+    if estimate.sampling is None and abs(estimate.cold_gap) > 0.01:
         return Status.NOT_CONVERGED
     if uncertainty is not None:
         names = problem.packing.names

@@ -1,16 +1,17 @@
 """Nodes of the integrals over random effects: quadrature, and draws for importance sampling.
 
-In units of the curvature at each subject's mode, see `kernels.quadrature`. Draws are made once from
-the seed, so that the objective by them is a smooth function of the parameters without any noise of
-its own ("common random numbers"): it is off by a Monte Carlo error, and the same for the same seed.
+What they are nodes of is written in `kernels.quadrature`. Draws are made once from the seed, so
+that the objective by them is a smooth function of the parameters without any noise of its own
+("common random numbers"): it is off by a Monte Carlo error, and the same for the same seed.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pkmodel.kernels.terms import Nodes
 
@@ -18,7 +19,10 @@ REPLICATES = 4
 """Parts of the draws that are randomised independently; their spread tells the error."""
 
 DEGREES = 4.0
-"""Degrees of freedom of the proposal: tails so heavy that no weight can grow without bound."""
+"""Degrees of freedom of the proposal about the mode: heavier tails than those of the posterior."""
+
+DEFENSIVE = 9
+"""One of so many draws of each part is from the prior, which bounds all weights."""
 
 LEAST_SHARE = 0.1
 """A subject whose draws are worth less than this share of them is not integrated well; where the
@@ -51,22 +55,29 @@ def quadrature_nodes(order: int, n: int) -> Nodes:
     z = np.array(list(product(points, repeat=n))).reshape(shape)
     shares = np.array(list(product(weights / np.sum(weights), repeat=n))).reshape(shape)
     log_weight = np.sum(np.log(shares) + 0.5 * z**2, axis=1)
-    return Nodes(z[None], log_weight[None])
+    return Nodes(
+        z=z[None],
+        is_prior=np.zeros(order**n, dtype=bool),
+        log_weight=log_weight,
+        is_drawn=False,
+        defensive=0.0,
+    )
 
 
 @lru_cache(maxsize=4)
 def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
-    """Draw from a product of Student's t with 4 degrees of freedom, another set for each subject.
+    """Draw for importance sampling, another set for each subject.
 
-    Each set is `REPLICATES` parts of a scrambled Sobol net, each with its own random digital
-    shift, so that parts and sets are independent and every draw has exactly the law of the
-    proposal (Owen 1998, 10.1006/jcom.1998.0487; L'Ecuyer and Lemieux 2002,
+    Draws are from a product of Student's t with 4 degrees of freedom about the mode, and every
+    ninth from the prior. Each set has `REPLICATES` parts, each two scrambled Sobol nets with
+    random digital shifts of their own, so that parts and sets are independent and every draw has
+    exactly the law of the proposal (Owen 1998, 10.1006/jcom.1998.0487; L'Ecuyer and Lemieux 2002,
     10.1007/0-306-48102-2_20).
 
     Parameters
     ----------
     draws : int
-        Of each subject; a multiple of 4 powers of two is the most even.
+        Of each subject. The most even are 4 parts of a power of two and an eighth of it: 1152.
     n : int
         Effects.
     subjects : int
@@ -77,22 +88,42 @@ def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
     >>> drawn_nodes(100, 2, 12, 1).z.shape
     (12, 100, 2)
     """
-    from scipy.special import stdtrit
-    from scipy.stats import qmc  # slow to load, and only for these draws
+    from scipy.special import ndtri, stdtrit  # slow to load, and only for these draws
 
     sets = max(1, min(subjects, MOST_NUMBERS // (draws * (n + 1))))
     parts = replicates(draws)
     part = np.arange(draws) * parts // draws
     inside = np.arange(draws) - np.searchsorted(part, part)
+    length = draws // parts
+    is_prior = (inside >= length - length // DEFENSIVE) & (inside < length)
     rng = np.random.default_rng([seed, draws, n])
-    longest = int(np.max(inside))
+    z = np.empty((sets, draws, n))
+    for chosen, quantile in (
+        (~is_prior, partial(stdtrit, DEGREES)),
+        (is_prior, ndtri),
+    ):
+        z[:, chosen] = quantile(_uniform(part[chosen], sets, n, rng))
+    return Nodes(
+        z=z,
+        is_prior=is_prior,
+        log_weight=np.full(draws, -0.5 * n * np.log(2.0 * np.pi) - np.log(draws)),
+        is_drawn=True,
+        defensive=float(np.mean(is_prior)),
+    )
+
+
+def _uniform(
+    part: NDArray[np.int64], sets: int, n: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw points between 0 and 1, array (sets, draws, n): of each part the same net, shifted."""
+    from scipy.stats import qmc  # slow to load
+
+    inside = np.arange(part.size) - np.searchsorted(part, part)
+    longest = int(np.max(inside, initial=0))
     net = qmc.Sobol(max(n, 1), bits=_BITS, rng=rng).random_base2(longest.bit_length())[:, :n]
-    shift = rng.integers(2**_BITS, size=(sets, parts, n))
+    shift = rng.integers(2**_BITS, size=(sets, int(np.max(part, initial=0)) + 1, n))
     digits = (net * 2.0**_BITS).astype(np.int64)[inside] ^ shift[:, part]
-    z = stdtrit(DEGREES, (digits + 0.5) / 2.0**_BITS)
-    log_density = np.sum(np.log(0.375) - 2.5 * np.log1p(0.25 * z**2), axis=2)
-    log_weight = -log_density - 0.5 * n * np.log(2.0 * np.pi) - np.log(draws)
-    return Nodes(z, log_weight)
+    return np.asarray((digits + 0.5) / 2.0**_BITS)
 
 
 def replicates(draws: int) -> int:

@@ -194,6 +194,8 @@ class Packing:
         self._sigma = np.array([0.0, 0.0, 1.0])
         for s in model.residual.sigmas:
             self._sigma[SIGMA_SLOT[s.name]] = s.init
+        after = np.arange(self.size) >= self.theta_part.stop
+        self._logged_after = np.flatnonzero(self._is_log & after)
         self._slot = [SIGMA_SLOT[model.residual.sigmas[i].name] for i in self.sigma]
 
     def _block_places(self) -> dict[int, list[NDArray[np.int64]]]:
@@ -297,12 +299,40 @@ class Packing:
         out[:, self.theta_part] = theta[:, self.theta] * self.theta_slopes(x)
         by_entry = factor[:, self._row, self._column]
         if self._has_copies:
-            np.add.at(out, (slice(None), self._source), by_entry)
+            for entry, k in enumerate(self._source):
+                out[:, k] += by_entry[:, entry]
         else:
             out[:, self._source] = by_entry
         out[:, self.sigma_part] = sigma[:, self._slot]
         after = slice(self.theta_part.stop, self.size)
         out[:, after] *= np.where(self._is_log[after], np.exp(x[after]), 1.0)
+        return out
+
+    def pull_back_one(
+        self, x: Vector, by_packed_theta: Vector, factor: Vector, sigma: Vector
+    ) -> Vector:
+        """Carry derivatives of one quantity, those in the packed thetas being known already.
+
+        Parameters
+        ----------
+        x : array (size,)
+        by_packed_theta : array (free thetas,)
+        factor : array (effects, effects)
+        sigma : array (3,)
+
+        Returns
+        -------
+        array (size,)
+        """
+        out = np.empty(self.size)
+        by_entry = factor[self._row, self._column]
+        if self._has_copies:
+            by_entry = np.bincount(self._source, by_entry, self.size)[self._source]
+        out[self._source] = by_entry
+        out[self.sigma_part] = sigma[self._slot]
+        logged = self._logged_after
+        out[logged] *= np.exp(x[logged])
+        out[self.theta_part] = by_packed_theta
         return out
 
     @np.errstate(over="ignore", invalid="ignore")

@@ -41,9 +41,12 @@ from pkmodel.document import (
     subjects_part,
 )
 from pkmodel.draws.drawing import draw_about, posterior_sample
+from pkmodel.draws.groups import posterior_groups, prior_groups, sample_groups
+from pkmodel.draws.prior_draws import draw_prior
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
+    NO_CERTIFICATE,
     Certificate,
     ExactComparison,
     certify,
@@ -176,12 +179,21 @@ class Fit:
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion."""
-        return self.minus2ll + 2.0 * self.problem.packing.size
+        """Akaike's criterion; NaN for draws of a posterior, which are no maximum."""
+        return (
+            np.nan
+            if self.posterior is not None
+            else self.minus2ll + 2.0 * self.problem.packing.size
+        )
 
     @property
     def bic(self) -> float:
-        """Bayes' criterion, with the number of observations that the likelihood uses."""
+        """Bayes' criterion, with the number of observations that the likelihood uses.
+
+        NaN for draws of a posterior, which are no maximum.
+        """
+        if self.posterior is not None:
+            return np.nan
         return self.minus2ll + self.problem.packing.size * float(np.log(self.problem.n_counted))
 
     # -- tables ---------------------------------------------------------------------------------
@@ -373,6 +385,11 @@ class Fit:
         Certificate
             Prints as a text with a verdict; `to_frame` has how far each estimate moves.
 
+        Raises
+        ------
+        FitError
+            For draws of a posterior, which maximise nothing.
+
         References
         ----------
         Pinheiro and Bates (1995) J. Comput. Graph. Stat. 4, 12-35,
@@ -385,6 +402,8 @@ class Fit:
         >>> round(certificate.comparison.difference, 2)
         0.01
         """
+        if self.posterior is not None:
+            raise FitError(NO_CERTIFICATE)
         return certify(
             self.problem,
             self.estimate,
@@ -441,19 +460,21 @@ class Fit:
             "seconds": dict(self.seconds),
         }
 
-    def to_datatree(self, draws: int = DRAWS, seed: int | None = None) -> xarray.DataTree:
+    def to_datatree(self, draws: int | None = None, seed: int | None = None) -> xarray.DataTree:
         """Return the fit as a DataTree, on which ArviZ works as it is.
 
         The ``posterior`` of a maximum-likelihood fit is none, and its attributes ``kind`` and
         ``note`` say so. With standard errors (``"asymptotic"``) its population parameters are
         draws from the asymptotic normal law of their estimator on the packed scale, its random
         effects are drawn from their conditional law given each draw. Without (``"conditional"``)
-        the population parameters are held at the estimates.
+        the population parameters are held at the estimates. That of full Bayes is one
+        (``"posterior"``).
 
         Parameters
         ----------
-        draws : int
-            Of each of four chains; 0 leaves the groups of draws out.
+        draws : int, optional
+            Of each of four chains, 100 if absent; of each chain of a posterior, evenly spaced, all
+            if absent. 0 leaves the groups of draws out.
         seed : int, optional
             That of the fit if absent.
 
@@ -471,7 +492,9 @@ class Fit:
               population parameters are held). They answer different questions:
               ``az.loo(tree, var_name="subject")`` leaves out a subject;
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
-              censored row the concentration itself.
+              censored row the concentration itself;
+            - of full Bayes ``sample_stats``, and ``prior`` and ``prior_predictive``, 500 draws,
+              unless a prior is flat without bounds.
 
         Raises
         ------
@@ -494,23 +517,44 @@ class Fit:
         {'chain': 4, 'draw': 5, 'id': 59, 'effect': 2}
         """
         seed = self.options.seed if seed is None else seed
-        fault = whole_number_fault(draws, 0) or whole_number_fault(seed, 0)
+        fault = whole_number_fault(seed, 0) or (
+            "" if draws is None else whole_number_fault(draws, 0)
+        )
         if fault:
             raise FitError(f"to_datatree: draws and seed: {fault}")
-        sample = None
-        if draws and self.posterior is not None:
-            sample = posterior_sample(self.posterior, draws)
-        elif draws:
-            sample = draw_about(self.problem, self.estimate, self.covariance, draws, seed)
+        return self._tree({} if draws == 0 else self._draws(draws, seed))
+
+    def _tree(self, draws: dict[str, xarray.Dataset]) -> xarray.DataTree:
         return fit_tree(
             self.problem,
             self.estimate,
             self.covariance,
             self.predictions,
             self.to_dict(),
-            sample,
-            seed,
+            draws,
         )
+
+    def _draws(self, draws: int | None, seed: int) -> dict[str, xarray.Dataset]:
+        """Lay out draws, and what follows from them."""
+        x, modes = self.estimate.x, self.estimate.final.terms.eta
+        if self.posterior is None:
+            number = DRAWS if draws is None else draws
+            sample = draw_about(self.problem, self.estimate, self.covariance, number, seed)
+            return sample_groups(self.problem, x, modes, sample, seed)
+        sample = posterior_sample(self.posterior, draws)
+        prior = draw_prior(self.problem, seed)
+        return {
+            **sample_groups(self.problem, x, modes, sample, seed),
+            **({} if prior is None else prior_groups(self.problem, prior, seed)),
+        }
+
+    def _saved_draws(self) -> dict[str, xarray.Dataset]:
+        """Lay out the draws that cannot be had again without sampling."""
+        if self.posterior is None:
+            return {}
+        sample = posterior_sample(self.posterior)
+        x, modes = self.estimate.x, self.estimate.final.terms.eta
+        return posterior_groups(self.problem, x, modes, sample)
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
@@ -552,4 +596,4 @@ class Fit:
         self.trace.to_csv(folder / "trace.csv", index=False)
         if self.iterations is not None:
             self.iterations.to_csv(folder / "iterations.csv", index=False)
-        self.to_datatree(draws=0).to_netcdf(folder / "fit.nc", engine="h5netcdf")
+        self._tree(self._saved_draws()).to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -150,11 +150,9 @@ def _objectives(document: Document) -> str:
     parts = [f"objective {fixed(document['objective'], 3)}{error}"]
     if document["objective_log"] is not None:
         parts.append(f"of log DV {fixed(document['objective_log'], 3)}")
-    parts += [
-        f"-2LL {fixed(document['minus2ll'], 3)}",
-        f"AIC {fixed(document['aic'], 2)}",
-        f"BIC {fixed(document['bic'], 2)}",
-    ]
+    parts.append(f"-2LL {fixed(document['minus2ll'], 3)}")
+    criteria = (("AIC", document["aic"]), ("BIC", document["bic"]))
+    parts += [f"{name} {fixed(value, 2)}" for name, value in criteria if value is not None]
     return "   ".join(parts)
 
 
@@ -353,7 +351,7 @@ def _estimates(document: Document) -> RenderableType:
 
 def _parameters(document: Document) -> Table:
     """Tabulate the estimates; columns that nothing fills are left out."""
-    names = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
+    names: tuple[str, ...] = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
     if document.get("posterior"):
         names = COLUMNS
     rows = list(_rows(document))

@@ -917,7 +917,8 @@ OUT_OF_SCOPE = {
     "acopcourse_run100 (final), run103": "their proportional coefficient is negative",
     "wang_addmod, wang_propF, wang_propMod": "residual of a saturable function of f",
     "nlme_* but fm1Pheno": "residual variance held at the last fit; of fm1Theo no correlations",
-    "monolix_*, *_saem": "estimates of SAEM; warfarin with lag time",
+    "monolix_warf*": "warfarin with lag time",
+    "monolix_theo, *_saem": "estimates of SAEM: test_saem_reference",
     "nlmixr2_theo_imp": "at its optimum 116.83, where the exact one of twin and engine is 118.10",
     "ddmore*": "two and more compartments, bioavailability",
 }

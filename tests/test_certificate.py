@@ -128,3 +128,10 @@ def test_the_command_refuses_bad_input() -> None:
     result = CliRunner().invoke(main, ["certify", "phenobarbital", "--method", "agp"])
     assert result.exit_code == 2
     assert "does not exist" in result.output
+
+
+def test_draws_of_a_posterior_are_not_certified():
+    """Before any fit: exit status 2, and what to use instead."""
+    ended = CliRunner().invoke(main, ["certify", "phenobarbital", "--method", "nuts"])
+    assert ended.exit_code == 2
+    assert "method = 'agq'" in ended.stderr

@@ -13,7 +13,9 @@ import pkmodel as pk
 from pkmodel.draws.exact import exact_likelihood, subject_log_likelihood
 from pkmodel.model_comparison.judgement import judged, parameters_by_subject
 from pkmodel.model_comparison.left_out_subjects import leave_out_each
+from pkmodel.model_comparison.testing import likelihood_ratios
 from pkmodel.problem import Problem
+from simulation import make_design, simulate
 
 GIVEN = pk.read_definition("phenobarbital")
 
@@ -79,8 +81,8 @@ def test_the_column_above_minimum_is_what_minimising_gains(found):
     assert table["difference"].idxmin() == "quadrature"
 
 
-def test_many_effects_are_judged_by_importance_sampling(fits):
-    """With its error; the same likelihood as by quadrature within 4 of these."""
+def test_few_effects_are_judged_by_quadrature(fits):
+    """Importance sampling gives the same within 4 of its errors."""
     problem = fits["FOCE-I"].problem
     x, modes = fits["FOCE-I"].estimate.x, fits["FOCE-I"].estimate.final.terms.eta
     quadrature = exact_likelihood(problem, x, modes)
@@ -88,6 +90,37 @@ def test_many_effects_are_judged_by_importance_sampling(fits):
     assert str(quadrature) == "adaptive quadrature of order 9"
     assert quadrature.is_settled
     assert drawn.objective == pytest.approx(quadrature.evaluation.objective, abs=4.0 * drawn.error)
+
+
+def test_many_effects_are_judged_by_importance_sampling_with_its_error():
+    """Two effects between subjects and two occasions: the test says what its error does to p."""
+    design = make_design([(0.0, 100.0, 1.0)], [1.5, 4.0, 9.0], occasions=2)
+    data = simulate(
+        np.random.default_rng(3),
+        design,
+        {"CL": 5.0, "V": 30.0},
+        {"CL": 0.09, "V": 0.04},
+        {"proportional": 0.1},
+        subjects=16,
+        occasion={"CL": 0.05},
+    )
+    blocks = tuple(pk.OmegaBlock((name,), ((0.1,),)) for name in ("CL", "V"))
+    occasions = pk.OmegaBlock(("CL",), ((0.1,),), occasion=True)
+    thetas = (pk.Theta("cl", 4.0, lower=0.0), pk.Theta("v", 20.0, lower=0.0))
+    residual = pk.Residual((pk.Sigma("proportional", 0.2),))
+    formulas = {"CL": "cl", "V": "v"}
+    judgements = {
+        name: judged(pk.fit(pk.Model("one_compartment", formulas, thetas, omega, residual), data))
+        for name, omega in (("without", blocks), ("with", (*blocks, occasions)))
+    }
+    large = judgements["with"]
+    assert str(large.likelihood).startswith("importance sampling with ")
+    assert 0.0 < large.error < 0.5
+    (test,) = likelihood_ratios(judgements, nested=False)
+    assert test.held == ("occasion CL",)
+    assert test.error == pytest.approx(large.error)
+    assert "by the Monte Carlo error" in test.note
+    assert test.statistic == pytest.approx(test.own_statistic, abs=2.0)
 
 
 # -- criteria -----------------------------------------------------------------------------------

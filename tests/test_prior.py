@@ -42,7 +42,7 @@ DENSITIES = [
 ]
 
 
-@pytest.mark.parametrize(("prior", "law"), DENSITIES, ids=str)
+@pytest.mark.parametrize(("prior", "law"), DENSITIES, ids=[p.family for p, _ in DENSITIES])
 def test_families_are_those_of_scipy(prior, law):
     for value in (0.1, 0.9, 2.5):
         found, slope = density(prior, value)

@@ -362,6 +362,7 @@ METHODS = {
     "focei": conditional,
     "laplace": conditional,
     "exact": exact,
+    "agq": exact,
 }
 
 

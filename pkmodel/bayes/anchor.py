@@ -1,7 +1,8 @@
 """Where the posterior of the population parameters is highest, and its shape there.
 
-The marginal likelihood by Laplace, times the prior, on the packed vector: a sampler that works in
-coordinates of this shape has next to nothing left to adapt.
+The marginal likelihood by FOCE-I, whose curvature in the effects is never negative, times the
+prior, on the packed vector: a sampler that works in coordinates of this shape has next to nothing
+left to adapt. What is approximate here costs the sampler time, and changes nothing of its law.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LEAST_CURVATURE = 1e-2
 
 @dataclass(frozen=True)
 class Anchor:
-    """The highest point of the marginal posterior by Laplace, and the shape about it.
+    """The highest point of the marginal posterior by FOCE-I, and the shape about it.
 
     Attributes
     ----------
@@ -67,18 +68,18 @@ def find_anchor(
     Anchor or None
         None where the likelihood is not defined at any start.
     """
-    laplace = problem.with_method("laplace")
-    first = maximise(laplace, progress)
+    near = problem.with_method("focei")
+    first = maximise(near, progress)
     if first is None:
         return None
-    x = with_moderate_variances(laplace, first.x, at_boundary(laplace, first.x))
+    x = with_moderate_variances(near, first.x, at_boundary(near, first.x))
     count = first.evaluations
     modes = first.final.terms.eta
 
     def penalised(x: Vector) -> Point:
         nonlocal count, modes
         count += 1
-        evaluation = laplace.evaluate(x, modes, tolerance=LOOSE)
+        evaluation = near.evaluate(x, modes, tolerance=LOOSE)
         density, slope = prior(x)
         outer = 0.5 * np.einsum("ni,nj->ij", evaluation.by_subject, evaluation.by_subject)
         if np.isfinite(evaluation.objective):
@@ -97,7 +98,7 @@ def find_anchor(
     found = minimise(
         penalised, start, tolerance=TOLERANCE, evaluations=lambda: count, limit=count + limit
     )
-    return _shape(laplace, prior, found.point.x, count, found.ending is Ending.CONVERGED)
+    return _shape(near, prior, found.point.x, count, found.ending is Ending.CONVERGED)
 
 
 def _shape(problem: Problem, prior: PackedPrior, x: Vector, count: int, is_mode: bool) -> Anchor:

@@ -15,17 +15,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import gammaln, logsumexp
 
+from pkmodel.bayes.chain_statistics import smooth
 from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.sampler import Chains
-from pkmodel.diagnostics.proposal import Proposal
+from pkmodel.diagnostics.proposal import DEGREES_OF_FREEDOM, Proposal
 from pkmodel.problem import Evaluation, Problem
 
 Vector = NDArray[np.float64]
 
-PROPOSALS = 16
-"""Of the effects of each subject at each draw, half of them opposite to the others."""
+NOISE = 0.2
+"""Variance of the log weight of a draw that the estimates of the exact likelihood may add."""
+
+FEWEST, MOST = 8, 2000
+"""Proposals of the effects of each subject at each draw."""
+
+PILOT = 200
+"""Proposals of each subject by which their number is chosen."""
 
 WIDER = 1.1
 """Standard deviation of the proposals in that of Laplace's normal law."""
@@ -57,7 +64,7 @@ class Corrected:
 
 
 def propose(
-    problem: Problem, x: Vector, there: Evaluation, rng: np.random.Generator
+    problem: Problem, x: Vector, there: Evaluation, count: int, rng: np.random.Generator
 ) -> tuple[float, Vector]:
     """Propose effects at packed parameters, weigh them, and keep one of each subject.
 
@@ -67,6 +74,8 @@ def propose(
     x : array (size,)
     there : Evaluation
         By Laplace.
+    count : int
+        Proposals of each subject, half of them opposite to the others.
     rng : numpy Generator
 
     Returns
@@ -76,27 +85,42 @@ def propose(
     eta : array (subjects, effects)
     """
     law = Proposal.about_modes(problem, x, there)
-    half = law.normal_steps(rng, PROPOSALS // 2)
-    heavy = rng.uniform(size=half.shape[:2]) < HEAVY
-    half = np.where(heavy[:, :, None], law.steps(rng, PROPOSALS // 2), WIDER * half)
-    steps = np.concatenate([half, -half], axis=1)
-    u = law.whitened_effects(steps)
-    log_spread = np.sum(np.log(np.einsum("iaa->ia", law.spread)), axis=1)
-    weight = -problem.joint(x, u) - _log_density(steps) + log_spread[:, None]
-    n = u.shape[2]
-    exact = logsumexp(weight, axis=1) - np.log(PROPOSALS) - 0.5 * n * np.log(2.0 * np.pi)
+    u, weight = _weighted(problem, law, x, count, rng)
+    exact = logsumexp(weight, axis=1) - np.log(count)
     kept = np.argmax(weight + rng.gumbel(size=weight.shape), axis=1)
     eta = law.effects(u[np.arange(len(u)), kept][:, None])[0]
     return float(np.sum(exact + 0.5 * there.terms.objective)), eta
 
 
+def _weighted(
+    problem: Problem, law: Proposal, x: Vector, count: int, rng: np.random.Generator
+) -> tuple[Vector, Vector]:
+    """Propose u of each subject in opposite pairs, with their log importance weights."""
+    half = law.normal_steps(rng, count // 2)
+    heavy = rng.uniform(size=half.shape[:2]) < HEAVY
+    half = np.where(heavy[:, :, None], law.steps(rng, count // 2), WIDER * half)
+    steps = np.concatenate([half, -half], axis=1)
+    u = law.whitened_effects(steps)
+    log_spread = np.sum(np.log(np.einsum("iaa->ia", law.spread)), axis=1)
+    constant = log_spread - 0.5 * u.shape[2] * np.log(2.0 * np.pi)
+    return u, -problem.joint(x, u) - _log_density(steps) + constant[:, None]
+
+
+def proposals_needed(target: MarginalTarget, rng: np.random.Generator) -> int:
+    """Choose how many proposals keep the noise of a draw's weight small, at the anchor."""
+    x = target.anchor.x
+    law = Proposal.about_modes(target.problem, x, target.evaluate(x))
+    _, weight = _weighted(target.problem, law, x, PILOT, rng)
+    weight = np.exp(weight - np.max(weight, axis=1, keepdims=True))
+    pairs = weight.reshape(len(weight), 2, -1).mean(axis=1)
+    relative = np.var(pairs, axis=1) / np.mean(pairs, axis=1) ** 2
+    pairs_needed = int(np.ceil(np.sum(relative) / NOISE))
+    return 2 * min(max(pairs_needed, FEWEST // 2), MOST // 2)
+
+
 def _log_density(steps: Vector) -> Vector:
     """Log density of the mixture that steps are drawn from."""
-    from scipy.special import gammaln
-
-    from pkmodel.diagnostics.proposal import DEGREES_OF_FREEDOM as degrees
-
-    n = steps.shape[2]
+    n, degrees = steps.shape[2], DEGREES_OF_FREEDOM
     square = np.sum(steps**2, axis=2)
     normal = -0.5 * square / WIDER**2 - n * np.log(WIDER) - 0.5 * n * np.log(2.0 * np.pi)
     constant = gammaln(0.5 * (degrees + n)) - gammaln(0.5 * degrees)
@@ -124,26 +148,18 @@ def correct(target: MarginalTarget, chains: Chains, seed: int) -> Corrected:
     shape = x.shape[:2]
     log_weights = np.empty(shape)
     eta = np.empty((*shape, *target.coordinates.place.shape))
+    count = proposals_needed(target, np.random.default_rng([seed, shape[0] + 1]))
     for chain in range(shape[0]):
         rng = np.random.default_rng([seed, chain])
         for draw in range(shape[1]):
             at = chain, draw
             there = target.evaluate(x[at])
-            log_weights[at], eta[at] = propose(target.problem, x[at], there, rng)
+            log_weights[at], eta[at] = propose(target.problem, x[at], there, count, rng)
     weights, pareto_k = smooth(log_weights)
     rng = np.random.default_rng([seed, shape[0]])
     kept = np.array([_systematic(row, rng) for row in weights])
     rows = np.arange(shape[0])[:, None]
     return Corrected(x[rows, kept], eta[rows, kept], weights, pareto_k, kept)
-
-
-def smooth(log_weights: Vector) -> tuple[Vector, float]:
-    """Pareto-smooth weights; return them normalised, and the shape of their tail."""
-    from arviz_stats.base import array_stats
-
-    smoothed, pareto_k = array_stats.psislw(log_weights.ravel() - np.max(log_weights))
-    weights = np.exp(smoothed - logsumexp(smoothed))
-    return weights.reshape(log_weights.shape), float(pareto_k)
 
 
 def _systematic(weights: Vector, rng: np.random.Generator) -> NDArray[np.int64]:

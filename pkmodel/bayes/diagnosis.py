@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.bayes.chain_statistics import bulk_size, mean_size, r_hat, tail_size
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.problem import Problem
@@ -22,7 +23,6 @@ LARGEST_R_HAT = 1.01
 SMALLEST_SIZE = 400.0
 LARGEST_PARETO_K = 0.7
 INTERVAL = (0.025, 0.975)
-TAILS = (0.05, 0.95)
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,15 @@ class Diagnosis:
 
 def diagnose(problem: Problem, posterior: Posterior) -> Diagnosis:
     """Judge the draws of every free population parameter."""
-    from arviz_stats.base import array_stats
-
     natural = np.apply_along_axis(problem.packing.natural, 2, posterior.x)
     mixing = {}
     for k, name in enumerate(problem.packing.names):
         drawn = natural[:, :, k]
         mixing[name] = Mixing(
-            r_hat=float(array_stats.rhat(drawn)),
-            bulk=float(array_stats.ess(drawn, method="bulk")),
-            tail=float(array_stats.ess(drawn, method="tail", prob=TAILS)),
-            error=float(np.std(drawn) / np.sqrt(array_stats.ess(drawn, method="mean"))),
+            r_hat=r_hat(drawn),
+            bulk=bulk_size(drawn),
+            tail=tail_size(drawn),
+            error=float(np.std(drawn) / np.sqrt(mean_size(drawn))),
         )
     return Diagnosis(natural, mixing)
 

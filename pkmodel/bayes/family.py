@@ -82,7 +82,7 @@ def draw(prior: Prior, rng: np.random.Generator, lower: float = -inf, upper: flo
 def _draw(prior: Prior, rng: np.random.Generator) -> float:
     numbers = prior.numbers
     if prior.family == "normal":
-        return float(rng.normal(*numbers))
+        return float(rng.normal(numbers[0], numbers[1]))
     if prior.family == "lognormal":
         return float(numbers[0] * exp(numbers[1] * rng.normal()))
     if prior.family == "student_t":

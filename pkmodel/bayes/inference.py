@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor, find_anchor
+from pkmodel.bayes.coordinates import INFORMED, informed_shares
 from pkmodel.bayes.correction import correct
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
@@ -78,13 +79,21 @@ def infer(
     anchor = find_anchor(problem, prior, progress)
     if anchor is None:
         return None
-    posterior, is_interrupted = SAMPLERS[target_of(problem)](problem, prior, anchor, told)
+    sampler = SAMPLERS[target_of(problem, anchor)]
+    posterior, is_interrupted = sampler(problem, prior, anchor, told)
     return _inferred(problem, anchor, posterior, is_interrupted)
 
 
-def target_of(problem: Problem) -> str:
-    """Name the density that is sampled: the one asked for, else the joint one."""
-    return problem.options.target or JOINT
+def target_of(problem: Problem, anchor: Anchor) -> str:
+    """Name the density that is sampled: the one asked for, else what is the faster one.
+
+    That is the joint one where the data tell of every effect. Where they leave one to the
+    population, its variance is the neck of a funnel, through which a walk over the effects creeps.
+    """
+    if problem.options.target is not None:
+        return problem.options.target
+    is_known = informed_shares(problem, anchor) < INFORMED
+    return JOINT if bool(np.all(is_known)) else MARGINAL
 
 
 def _settings(problem: Problem) -> Settings:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pkmodel.bayes.anchor import Anchor
 from pkmodel.bayes.coordinates import choose_coordinates, effects_at, shifts
 from pkmodel.bayes.prior import PackedPrior
+from pkmodel.bayes.typical import make_typical
 from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes
 from pkmodel.problem import Problem
 
@@ -43,6 +44,7 @@ class JointTarget:
         self.coordinates = coordinates or choose_coordinates(problem, anchor)
         self.dimension = anchor.x.size + self.coordinates.place.size
         self._slopes = self._room()
+        self._typical = make_typical(problem, anchor.x)
 
     def _room(self) -> Slopes:
         """Room for what the kernel writes."""
@@ -84,14 +86,12 @@ class JointTarget:
         """Half of -2 log density of data and coordinates, its slopes in x and in z."""
         problem, slopes = self.problem, self._slopes
         values = problem.packing.unpack(x)
-        mu, jacobian = problem.typical(values.theta)
+        mu, jacobian = self._typical.at(x, values.theta)
         shift = shifts(problem, mu)
         point = Point(z, x - self.anchor.x, shift)
         value = problem.hierarchy(values, mu, jacobian, self.coordinates, point, slopes)
-        by_theta = problem.by_theta(slopes.by_direction, slopes.by_shift, jacobian)
-        by_x = problem.packing.pull_back(
-            x, by_theta[None], slopes.by_factor[None], slopes.by_sigma[None]
-        )[0]
+        by_theta = self._typical.by_packed(slopes.by_direction, slopes.by_shift)
+        by_x = problem.packing.pull_back_one(x, by_theta, slopes.by_factor, slopes.by_sigma)
         return value, by_x + slopes.by_distance, slopes.by_z
 
     def effects(self, vector: Vector) -> tuple[Vector, Vector]:

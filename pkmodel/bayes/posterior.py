@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Posterior:
 
     x: Vector
     eta: Vector
-    sample_stats: Mapping[str, NDArray[np.generic]]
+    sample_stats: Mapping[str, NDArray[Any]]
     target: str = JOINT
     tune: int = 0
     gradients: int = 0

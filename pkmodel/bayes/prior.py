@@ -70,9 +70,14 @@ class PackedPrior:
         self._thetas = [model.theta[i] for i in packing.theta]
         self._theta_priors = [self.priors.theta[t.name] for t in self._thetas]
         ones = np.ones(packing.size)
-        self._scales = packing.theta_slopes(ones)
+        self._scales: list[float] = packing.theta_slopes(ones).tolist()
         self._sigma_priors = [
             self.priors.sigma[model.residual.sigmas[i].name] for i in packing.sigma
+        ]
+
+        self._blocks = [
+            (self._deviations(block), part)
+            for block, part in zip(packing.blocks, packing.block_parts, strict=True)
         ]
 
     def _deviations(self, block: OmegaBlock) -> list[Prior]:
@@ -94,43 +99,46 @@ class PackedPrior:
             Normalised but for truncation at bounds and flat priors; -inf out of range.
         gradient : array (size,)
         """
-        gradient = np.zeros(x.size)
+        values: list[float] = x.tolist()
+        gradient = [0.0] * len(values)
         try:
-            value = self._thetas_into(x, gradient) + self._sigmas_into(x, gradient)
-            for block, part in zip(self.packing.blocks, self.packing.block_parts, strict=True):
-                value += self._block_into(block, x[part], gradient[part])
+            value = self._thetas_into(values, gradient) + self._sigmas_into(values, gradient)
+            for priors, part in self._blocks:
+                value += self._block_into(priors, part.start, values, gradient)
         except (OverflowError, ZeroDivisionError, ValueError):
-            return -inf, gradient
-        return (value, gradient) if isfinite(value) else (-inf, gradient)
+            return -inf, np.zeros(x.size)
+        return value if isfinite(value) else -inf, np.array(gradient)
 
-    def _thetas_into(self, x: Vector, gradient: Vector) -> float:
+    def _thetas_into(self, x: list[float], gradient: list[float]) -> float:
         total = 0.0
         for k, (theta, prior) in enumerate(zip(self._thetas, self._theta_priors, strict=True)):
-            value, slope, log_slope, by_x = _theta_at(theta, float(x[k]), float(self._scales[k]))
+            value, slope, log_slope, by_x = _theta_at(theta, x[k], self._scales[k])
             log_density, by_value = density(prior, value)
             total += log_density + log_slope
             gradient[k] = by_value * slope + by_x
         return total
 
-    def _sigmas_into(self, x: Vector, gradient: Vector) -> float:
+    def _sigmas_into(self, x: list[float], gradient: list[float]) -> float:
         total = 0.0
         for k, prior in enumerate(self._sigma_priors, start=self.packing.sigma_part.start):
             value = exp(x[k])
             log_density, by_value = density(prior, value)
-            total += log_density + float(x[k])
+            total += log_density + x[k]
             gradient[k] = by_value * value + 1.0
         return total
 
-    def _block_into(self, block: OmegaBlock, packed: Vector, gradient: Vector) -> float:
-        priors = self._deviations(block)
+    def _block_into(
+        self, priors: list[Prior], start: int, x: list[float], gradient: list[float]
+    ) -> float:
         size = len(priors)
         total = 0.0
         for i, prior in enumerate(priors):
-            first = i * (i + 1) // 2
-            below = packed[first : first + i]
-            log_diagonal = float(packed[first + i])
+            first = start + i * (i + 1) // 2
+            log_diagonal = x[first + i]
             square = exp(2.0 * log_diagonal)
-            variance = square + float(below @ below)
+            variance = square
+            for k in range(first, first + i):
+                variance += x[k] * x[k]
             deviation = sqrt(variance)
             log_density, slope = density(prior, deviation)
             total -= _row_constant(i, size, self.lkj)
@@ -138,7 +146,8 @@ class PackedPrior:
             total += log_density + (power + 1.0) * log_diagonal
             total -= (power + i) * 0.5 * log(variance)
             by_variance = 0.5 * (slope / deviation - (power + i) / variance)
-            gradient[first : first + i] = 2.0 * by_variance * below
+            for k in range(first, first + i):
+                gradient[k] = 2.0 * by_variance * x[k]
             gradient[first + i] = 2.0 * by_variance * square + power + 1.0
         return total
 
@@ -155,8 +164,8 @@ class PackedPrior:
             for t, prior in zip(self._thetas, self._theta_priors, strict=True)
         ]
         factors = []
-        for block in self.packing.blocks:
-            deviations = [draw(prior, rng, 0.0) for prior in self._deviations(block)]
+        for priors, _ in self._blocks:
+            deviations = [draw(prior, rng, 0.0) for prior in priors]
             factors.append(
                 np.array(deviations)[:, None] * draw_correlations(len(deviations), self.lkj, rng)
             )

@@ -200,9 +200,9 @@ class FitSection(Section):
     starts: int = Field(1, description="a whole number from 1 on", ge=1, le=10_000)
     seed: int = Field(1, description="a whole number from 0 on", ge=0, le=_LARGEST)
     max_evaluations: int = Field(1000, description="a whole number from 1 on", ge=1, le=_LARGEST)
-    order: int | None = _expects("a whole number from 1 on", ge=1, le=100)
+    order: int | None = _expects("a whole number from 1 to 100", ge=1, le=100)
     draws: int | None = _expects("a whole number from 1 on", ge=1, le=_LARGEST)
-    chains: int | None = _expects("a whole number from 1 on", ge=1, le=1000)
+    chains: int | None = _expects("a whole number from 1 to 1000", ge=1, le=1000)
     tune: int | None = _expects("a whole number from 1 on", ge=1, le=_LARGEST)
     target: Literal["joint", "marginal"] | None = _expects('"joint" or "marginal"')
 

@@ -21,9 +21,22 @@ MOST_UNDEFINED = 1.0
 """Draws at which the likelihood is not defined, of those kept, from which the law is refused."""
 
 
-def posterior_sample(posterior: Posterior, draws: int) -> Sample:
-    """Take evenly spaced draws of each chain from a posterior, all where there are no more."""
-    kept = np.unique(np.linspace(0, posterior.x.shape[1] - 1, draws).astype(int))
+def posterior_sample(posterior: Posterior, draws: int | None = None) -> Sample:
+    """Take evenly spaced draws of each chain from a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    draws : int, optional
+        Of each chain; all where it is absent, or there are no more.
+
+    Returns
+    -------
+    Sample
+    """
+    there = posterior.x.shape[1]
+    number = there if draws is None else min(draws, there)
+    kept = np.linspace(0, there - 1, number).astype(int)
     return Sample(
         POSTERIOR,
         posterior.x[:, kept],

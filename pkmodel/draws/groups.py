@@ -57,16 +57,55 @@ def sample_groups(
         ``/posterior``, ``/log_likelihood``, ``/posterior_predictive`` and, from a sampler,
         ``/sample_stats``.
     """
-    groups = {
-        "/posterior": _posterior(problem, sample),
-        "/log_likelihood": _log_likelihoods(problem, x, modes, sample),
-        "/posterior_predictive": _predictive(problem, sample, seed),
+    rng = np.random.default_rng([seed, 1])
+    given = _given_effects(problem, sample)
+    if sample.kind != CONDITIONAL:
+        given = given.merge(_by_subject(problem, x, modes, sample))
+    return {
+        "/posterior": _parameters(problem, sample),
+        "/log_likelihood": given,
+        "/posterior_predictive": _predictive(problem, sample, rng),
+        **_statistics(sample),
     }
-    if sample.sample_stats:
-        groups["/sample_stats"] = _by_draw(sample).assign(
-            {name: (DRAW, values) for name, values in sample.sample_stats.items()}
-        )
-    return groups
+
+
+def posterior_groups(
+    problem: Problem, x: Vector, modes: Vector, sample: Sample
+) -> dict[str, xarray.Dataset]:
+    """Lay out what cannot be had again without sampling, and the log likelihoods by subject.
+
+    Parameters
+    ----------
+    problem, x, modes, sample
+        As for `sample_groups`.
+
+    Returns
+    -------
+    dict of str to Dataset
+        ``/posterior``, ``/log_likelihood`` and ``/sample_stats``.
+    """
+    return {
+        "/posterior": _parameters(problem, sample),
+        "/log_likelihood": _by_subject(problem, x, modes, sample),
+        **_statistics(sample),
+    }
+
+
+def prior_groups(problem: Problem, sample: Sample, seed: int) -> dict[str, xarray.Dataset]:
+    """Lay out draws from the prior as ``/prior`` and ``/prior_predictive``."""
+    rng = np.random.default_rng([seed, 3])
+    return {
+        "/prior": _parameters(problem, sample),
+        "/prior_predictive": _predictive(problem, sample, rng),
+    }
+
+
+def _statistics(sample: Sample) -> dict[str, xarray.Dataset]:
+    """Lay out what a sampler tells of each draw, where there was one."""
+    if not sample.sample_stats:
+        return {}
+    told = {name: (DRAW, values) for name, values in sample.sample_stats.items()}
+    return {"/sample_stats": _by_draw(sample).assign(told)}
 
 
 def observation_coordinates(problem: Problem) -> dict[str, tuple[str, NDArray[np.generic]]]:
@@ -92,7 +131,7 @@ def _by_draw(sample: Sample) -> xarray.Dataset:
     )
 
 
-def _posterior(problem: Problem, sample: Sample) -> xarray.Dataset:
+def _parameters(problem: Problem, sample: Sample) -> xarray.Dataset:
     """Lay out population parameters that vary, effects, and individual parameters."""
     out = _by_draw(sample).assign_coords(
         id=problem.dataset.ids.astype(str),
@@ -121,23 +160,25 @@ def _individuals(problem: Problem, sample: Sample) -> dict[str, Vector]:
     return out
 
 
-def _log_likelihoods(problem: Problem, x: Vector, modes: Vector, sample: Sample) -> xarray.Dataset:
-    """Lay out the log likelihood of observations, and of subjects where parameters vary."""
+def _given_effects(problem: Problem, sample: Sample) -> xarray.Dataset:
+    """Lay out the log likelihood of every counted observation."""
     used = np.flatnonzero(counted(problem))
     out = _by_draw(sample).assign_coords(observation_coordinates(problem)).isel(obs=used)
     given = log_likelihood(problem, sample)
     out["observation"] = ((*DRAW, "obs"), given, {"note": GIVEN_EFFECTS})
-    if sample.kind == CONDITIONAL:
-        return out
-    out = out.assign_coords(id=problem.dataset.ids.astype(str))
+    return out
+
+
+def _by_subject(problem: Problem, x: Vector, modes: Vector, sample: Sample) -> xarray.Dataset:
+    """Lay out the log likelihood of every subject."""
+    out = _by_draw(sample).assign_coords(id=problem.dataset.ids.astype(str))
     marginal = subject_log_likelihoods(problem, x, modes, sample)
     out["subject"] = ((*DRAW, "id"), marginal, {"note": MARGINAL})
     return out
 
 
-def _predictive(problem: Problem, sample: Sample, seed: int) -> xarray.Dataset:
+def _predictive(problem: Problem, sample: Sample, rng: np.random.Generator) -> xarray.Dataset:
     """Lay out simulated observations."""
     out = _by_draw(sample).assign_coords(observation_coordinates(problem))
-    rng = np.random.default_rng([seed, 1])
     out["DV"] = ((*DRAW, "obs"), predictive_draws(problem, sample, rng))
     return out.assign_attrs(simulated=SIMULATED)

@@ -17,9 +17,11 @@ DRAWS = 100
 """Draws of each chain where no number is asked for."""
 
 POSTERIOR, ASYMPTOTIC, CONDITIONAL = "posterior", "asymptotic", "conditional"
+PRIOR = "prior"
 
 NOTES = {
     POSTERIOR: "draws from the posterior",
+    PRIOR: "draws from the prior",
     ASYMPTOTIC: (
         "no posterior: population parameters drawn from the asymptotic normal law of their "
         "estimator on the packed scale, random effects from their conditional law given each draw"
@@ -38,7 +40,8 @@ class Sample:
     Attributes
     ----------
     kind : str
-        ``"posterior"``, ``"asymptotic"`` or ``"conditional"``; `NOTES` says what each is.
+        ``"posterior"``, ``"asymptotic"``, ``"conditional"`` or ``"prior"``; `NOTES` says what each
+        is.
     x : array (chains, draws, size)
         Packed population parameters.
     eta : array (chains, draws, subjects, effects)

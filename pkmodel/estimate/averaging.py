@@ -20,7 +20,7 @@ from pkmodel.kernels.metropolis import Moves
 
 Vector = NDArray[np.float64]
 
-AVERAGING = Moves(independent=4, together=1, single=0)
+AVERAGING = Moves(independent=2, together=1, single=0)
 
 BATCH, BURN_IN = 20, 5
 """Iterations at one point for a Newton step, and those before that do not count."""
@@ -31,7 +31,7 @@ DRAWS, LEAST_DRAWS = 2400, 4
 NEWTON_STEPS, LONGEST_STEP = 20, 1.0
 
 NEAR = 0.1
-"""Averaging begins where a Newton step is at most so many standard errors."""
+"""Averaging begins where a Newton step is at most so many standard errors, and packed units."""
 
 PRECISION = 0.02
 """Wanted Monte Carlo error, in standard errors."""
@@ -62,14 +62,14 @@ def average(run: Run) -> None:
         deviation = np.sqrt(np.diag(inverse))
         step *= min(1.0, LONGEST_STEP / np.max(np.abs(step), initial=1e-300))
         run.move(run.x + step, Phase.AVERAGING)
-        if np.all(np.abs(step) <= NEAR * deviation):
+        if np.all(np.abs(step) <= NEAR * np.minimum(deviation, 1.0)):
             run.averaged = _mean_of_steps(run, transport, matrix, inverse)
             return
 
 
 def _batch(run: Run) -> tuple[Transport, Vector, Vector]:
     """Draw at one point: the transport there, the information and the score."""
-    run.renew()
+    run.renew(from_chains=True)
     transport = make_transport(run.problem, run.x, run.chains)
     total = np.zeros_like(run.x)
     kept = []
@@ -108,13 +108,15 @@ def _mean_of_steps(run: Run, transport: Transport, matrix: Vector, inverse: Vect
     ends: list[Vector] = []
     while True:
         by_subject = scores(run.problem, run.x, run.walk(AVERAGING), transport)
-        ends.append(run.x - np.sum(by_subject, axis=0) @ inverse)
+        steps = -np.sum(by_subject, axis=0) @ inverse
+        ends.append(run.x + np.clip(steps, -LONGEST_STEP, LONGEST_STEP))
         run.move(np.mean(ends, axis=(0, 1)), Phase.AVERAGING)
         is_due = len(ends) >= LEAST_AVERAGED and len(ends) % BATCH == 0
         if not is_due and not run.is_over:
             continue
         series = np.array(ends)
-        error, r_hat = monte_carlo_error(series, BATCH // 2), split_r_hat(series)
+        error = np.where(inside, monte_carlo_error(series, BATCH // 2), np.nan)
+        r_hat = np.where(inside, split_r_hat(series), np.nan)
         is_precise = np.all(error[inside] <= PRECISION * deviation[inside])
         is_settled = bool(is_precise and np.all(r_hat[inside] <= LARGEST_R_HAT))
         if is_settled or run.is_over:

@@ -26,6 +26,12 @@ CHEAP_EFFECTS, CHEAP_STEPS, GENERAL = 2, 5000, 10
 parameters change in time, or are not all log-normal, a step costs as much as ten."""
 
 WORST = 5
+
+NO_CERTIFICATE = (
+    "draws of a posterior maximise no likelihood, so nothing can be certified of them; their "
+    "diagnostics stand in the summary: to see the maximum of the exact likelihood use "
+    "method = 'agq'"
+)
 SMALL, LARGE = 0.1, 0.5
 """Moves of an estimate, in standard errors: up to the first one it stands, beyond the second one
 the method is not good enough."""

@@ -102,9 +102,9 @@ def start_chains(problem: Problem, x: Vector, count: int, start: int) -> Chains 
     )
 
 
-def renew(problem: Problem, x: Vector, chains: Chains) -> Chains:
-    """Search the modes at `x` anew, from the former ones, for the proposals."""
-    found = problem.with_method(CURVATURE).evaluate(x, chains.centre, tolerance=LOOSE)
+def renew(problem: Problem, x: Vector, chains: Chains, near: Vector) -> Chains:
+    """Search the modes at `x` anew for the proposals, from effects (subjects, effects)."""
+    found = problem.with_method(CURVATURE).evaluate(x, near, tolerance=LOOSE)
     centre, spread = _proposals(problem, x, found)
     return replace(chains, centre=centre, spread=spread, at=x, laplace=found)
 

@@ -28,6 +28,9 @@ POINTS = 4
 
 RIDGE = 1e-9
 
+DRAWS_PER_CONTROL = 3
+"""Least draws for each control of the information."""
+
 STEP = 1e-3
 """Of the central differences of the score in the packed parameters."""
 
@@ -79,9 +82,7 @@ def make_transport(problem: Problem, x: Vector, chains: Chains) -> Transport:
     _, slope = problem.joint_slopes(x, u)
     is_defined = np.all(np.isfinite(slope), axis=2, keepdims=True)
     slope = np.where(is_defined, slope, 0.0)
-    by_z = slope[:, :, :n] @ spread
-    products = by_z[:, :, :, None] * z[:, None, :] - np.eye(n)
-    controls = np.concatenate([by_z, products.reshape(*by_z.shape[:2], -1)], axis=2)
+    controls = _controls(slope[:, :, :n] @ spread, np.broadcast_to(z, u.shape))
     found = -_regress(controls, slope[:, :, n:], is_defined.astype(float))
     turn = found[:, n:].reshape(len(found), n, n, -1)
     return Transport(factor, centre, spread, found[:, :n], turn)
@@ -145,22 +146,39 @@ def information(problem: Problem, x: Vector, u: Vector, transport: Transport) ->
     velocity = transport.shift[:, None] + np.einsum("iabp,ikb->ikap", transport.turn, z)
     velocity = np.einsum("iab,ikbp->ikap", transport.spread, velocity)
     trace = np.einsum("iaap->ip", transport.turn)
+    n, draws = u.shape[2], u.shape[1]
 
-    def score(at: Vector, effects: Vector) -> Vector:
-        n = effects.shape[2]
+    def slopes(at: Vector, effects: Vector) -> tuple[Vector, Vector]:
+        """Slopes in u, and the complete score of the moving effects."""
         _, slope = problem.joint_slopes(at, np.ascontiguousarray(effects))
         moved = slope[:, :, n:] + np.einsum("ika,ikap->ikp", slope[:, :, :n], velocity)
-        return np.asarray(moved - trace[:, None])
+        return slope[:, :, :n], moved - trace[:, None]
 
-    draws = u.shape[1]
-    here = score(x, u)
+    by_u, here = slopes(x, u)
+    controls = _controls(by_u @ transport.spread, z)
     centred = here - np.mean(here, axis=1, keepdims=True)
     out = np.einsum("iabp,ibaq->pq", transport.turn, transport.turn)
-    out -= np.einsum("ikp,ikq->pq", centred, centred) / (draws - 1.0)
     for p in range(x.size):
         step = np.zeros_like(x)
         step[p] = STEP
-        ahead = score(x + step, u + STEP * velocity[..., p])
-        behind = score(x - step, u - STEP * velocity[..., p])
-        out[p] += np.sum(ahead - behind, axis=(0, 1)) / (2.0 * STEP * draws)
+        _, ahead = slopes(x + step, u + STEP * velocity[..., p])
+        _, behind = slopes(x - step, u - STEP * velocity[..., p])
+        variance = centred[:, :, p, None] * centred * (draws / (draws - 1.0))
+        parts = (ahead - behind) / (2.0 * STEP) - variance
+        out[p] += np.sum(_controlled_mean(parts, controls), axis=0)
     return np.asarray(0.5 * (out + out.T))
+
+
+def _controls(by_z: Vector, z: Vector) -> Vector:
+    """Return functions of draws whose mean is zero: l_z, and l_z z' - 1, for each draw."""
+    products = by_z[:, :, :, None] * z[:, :, None, :] - np.eye(z.shape[2])
+    return np.concatenate([by_z, products.reshape(*by_z.shape[:2], -1)], axis=2)
+
+
+def _controlled_mean(values: Vector, controls: Vector) -> Vector:
+    """Mean over draws, freed of what the controls explain, where there are draws enough."""
+    mean = np.mean(values, axis=1)
+    if values.shape[1] < DRAWS_PER_CONTROL * controls.shape[2]:
+        return np.asarray(mean)
+    slopes = _regress(controls, values, np.ones((*values.shape[:2], 1)))
+    return np.asarray(mean - np.einsum("ic,icp->ip", np.mean(controls, axis=1), slopes))

@@ -29,7 +29,7 @@ from pkmodel.estimate.maximum_likelihood import (
     scattered,
 )
 from pkmodel.estimate.saem_run import Run
-from pkmodel.estimate.sampling import Phase, Record, Sampling, unknown
+from pkmodel.estimate.sampling import Phase, Record, Sampling, mean_where_known, unknown
 from pkmodel.problem import TIGHT, Problem
 
 Vector = NDArray[np.float64]
@@ -43,13 +43,13 @@ ANNEALING = 0.9
 SMALLEST_FACTOR = 0.25
 """The same afterwards."""
 
-WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 4, 10
+WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 3, 10
 """Exploration ends where the means of two windows of iterations are alike."""
 
 ALIKE = 1.0
 """Most difference of these means, in standard deviations within the windows."""
 
-SMOOTHING, POWER = 40, 0.7
+SMOOTHING, POWER = 30, 0.7
 
 
 def _explore(run: Run) -> None:
@@ -129,10 +129,11 @@ def saem(problem: Problem, progress: Progress | None = None) -> Estimate | None:
 
 
 def _estimate(problem: Problem, runs: list[Run], ending: str) -> Estimate:
-    """Evaluate the ends exactly, and choose the best."""
-    finals = [problem.evaluate(run.x, tolerance=TIGHT) for run in runs]
+    """Evaluate the ends by the exact likelihood, at the modes where the chains are; choose."""
+    finals = [problem.evaluate(run.x, run.chains.centre, tolerance=TIGHT) for run in runs]
     best = int(np.argmin([final.objective for final in finals]))
     run, final = runs[best], finals[best]
+    cold = problem.evaluate(run.x, tolerance=TIGHT)
     starts = tuple(
         Start(f.objective, _ending(r), len(r.records)) for f, r in zip(finals, runs, strict=True)
     )
@@ -141,7 +142,7 @@ def _estimate(problem: Problem, runs: list[Run], ending: str) -> Estimate:
         final=final,
         ending=ending or _ending(run),
         decrease=np.inf,
-        cold_gap=0.0,
+        cold_gap=cold.objective - final.objective,
         evaluations=sum(len(r.records) for r in runs),
         starts=starts,
         trace=[step for r in runs for step in r.trace],
@@ -158,7 +159,7 @@ def _sampling(run: Run, runs: list[Run]) -> Sampling:
     return Sampling(
         chains=run.chains.eta.shape[1],
         iterations=len(run.records),
-        acceptance=np.nanmean(run.accepted, axis=0),
+        acceptance=mean_where_known(run.accepted),
         averaged=run.averaged or unknown(run.x.size),
         records=[record for r in runs for record in r.records],
     )

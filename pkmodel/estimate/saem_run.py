@@ -21,8 +21,8 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-EXPLORING = Moves(independent=1, together=1, single=1)
-"""Moves of an iteration with an M-step."""
+EXPLORING = Moves(1, together=1, single=0), Moves(1, together=0, single=1)
+"""Moves of an iteration with an M-step, in turn."""
 
 ADAPTATION = 0.6
 """Power of the iteration by which the scales of random walks follow what is accepted."""
@@ -79,9 +79,13 @@ class Run:
         """Whether no iteration is left, or the likelihood has become undefined."""
         return self.is_lost or len(self.records) >= self.problem.options.max_evaluations
 
-    def renew(self) -> None:
-        """Search the modes anew."""
-        self.chains = renew(self.problem, self.x, self.chains)
+    def renew(self, *, from_chains: bool = False) -> None:
+        """Search the modes anew: from the former ones, or from the means of the chains.
+
+        The latter lead to the mode where the chains are, should there be several.
+        """
+        near = np.mean(self.chains.eta, axis=1) if from_chains else self.chains.centre
+        self.chains = renew(self.problem, self.x, self.chains, near)
         self.rows = self.problem.row_information(self.x, self.chains.centre)
         laplace = self.chains.laplace
         norm = float(np.linalg.norm(laplace.gradient))
@@ -110,6 +114,8 @@ class Run:
         """Do one iteration with an M-step, of which a share is gone."""
         if np.max(np.abs(self.x - self.chains.at)) > MOVED:
             self.renew()
-        averages = self.walk(EXPLORING, (len(self.records) + 1.0) ** -ADAPTATION)
+        averages = self.walk(
+            EXPLORING[len(self.records) % 2], (len(self.records) + 1.0) ** -ADAPTATION
+        )
         target = m_step(self.problem, self.x, averages, self.rows, least)
         self.move(self.x + gain * (target - self.x), phase)

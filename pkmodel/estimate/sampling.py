@@ -36,7 +36,8 @@ class Averaged:
     Attributes
     ----------
     error : array (size,)
-        Monte Carlo standard error of the estimates; NaN where averaging was not reached.
+        Monte Carlo standard error of the estimates; NaN for parameters held at a boundary, and
+        where averaging was not reached.
     standard_error : array (size,)
         By `information`; 0 for parameters at a boundary, which were held.
     r_hat : array (size,)
@@ -96,14 +97,32 @@ def monte_carlo_error(series: Vector, batch: int) -> Vector:
     True
     """
     count = len(series) // batch
+    if count * series.shape[1] < 2:
+        return np.full(series.shape[2:], np.nan)
     kept = series[len(series) - count * batch :]
     means = np.mean(kept.reshape(count, batch, *series.shape[1:]), axis=1)
     flat = means.reshape(count * series.shape[1], -1)
     return np.asarray(np.std(flat, axis=0, ddof=1) / np.sqrt(len(flat)))
 
 
+def mean_where_known(rows: list[Vector]) -> Vector:
+    """Average rows (3,), column by column, over what is not NaN; NaN where nothing is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean_where_known([np.array([0.5, np.nan, np.nan]), np.array([0.7, 0.2, np.nan])])
+    array([0.6, 0.2, nan])
+    """
+    table = np.array(rows).reshape(-1, 3)
+    is_known = np.isfinite(table)
+    count = np.sum(is_known, axis=0)
+    total = np.sum(np.where(is_known, table, 0.0), axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 def split_r_hat(series: Vector) -> Vector:
-    """Compute the potential scale reduction of series, each chain in two halves.
+    """Compare halves of chains: potential scale reduction of series (iterations, chains, size).
 
     Gelman and Rubin 1992, 10.1214/ss/1177011136.
 
@@ -117,6 +136,8 @@ def split_r_hat(series: Vector) -> Vector:
     1.6
     """
     half = len(series) // 2
+    if half < 2:
+        return np.full(series.shape[2:], np.nan)
     halves = np.concatenate([series[:half], series[len(series) - half :]], axis=1)
     within = np.mean(np.var(halves, axis=0, ddof=1), axis=0)
     between = np.var(np.mean(halves, axis=0), axis=0, ddof=1)

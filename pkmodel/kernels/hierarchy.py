@@ -224,9 +224,7 @@ def _hierarchy(
     slopes.by_distance[:] = 0.0
     slopes.by_factor[:] = 0.0
     slopes.by_sigma[:] = 0.0
-    return _walk(
-        predict, steps, psi, rows, population, coordinates, point, slopes, work, room
-    )
+    return _walk(predict, steps, psi, rows, population, coordinates, point, slopes, work, room)
 
 
 def hierarchy(

@@ -23,8 +23,8 @@ WEYL_1 = np.uint64(0xBB67AE8584CAA73B)
 ROUNDS = 10
 HALF = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)
-SPARE_BITS = np.uint64(11)
-UNIT = 2.0**-53
+SPARE_BITS = np.uint64(12)
+UNIT = 2.0**-52
 
 
 @kernel
@@ -52,7 +52,7 @@ def philox(key: Words, a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64) -
 
 @kernel
 def uniform(word: np.uint64) -> float:
-    """Map a random word to the middle of one of 2^53 parts of (0, 1)."""
+    """Map a random word to the middle of one of 2^52 parts of (0, 1)."""
     return (np.float64(word >> SPARE_BITS) + 0.5) * UNIT
 
 

@@ -6,8 +6,7 @@ nodes u_k = u* + C z_k, C = R^-T, with log weights a_k give (Liu and Pierce 1994
 
     A = -2 log sum_k exp(a_k - l(u_k)) + log|H|,
 
-by Gauss-Hermite quadrature (a_k = log w_k + z_k' z_k / 2; one node is Laplace's approximation) or
-by importance sampling of a density q (a_k = -log q(z_k) - log K - n log(2 pi) / 2).
+by Gauss-Hermite quadrature (a_k = log w_k + z_k' z_k / 2; one node is Laplace's approximation).
 
 With omega_k each node's share of the sum, g_k the slope of l there and C C' = H^-1, the nodes
 moving with mode and curvature,
@@ -18,6 +17,15 @@ with T = 2 sum omega_k z_k (C' g_k)', and M = 1 - (F + F') / 2, F the lower tria
 diagonal halved. An exact integral has T = 2 and M = 0; for a single node at the mode M = 1. The
 first term is what Fisher's identity has as the expected gradient of the complete data, so that
 the optimum is where EM by these nodes ends.
+
+Importance sampling draws u_k from the mixture of Student's t about the mode, of density |R| t(v)
+with v = R'(u - u*), and, with a share d, of the prior phi(u) (Hesterberg 1995,
+10.1080/00401706.1995.10484303): no weight can be larger than 1 / d times the largest likelihood,
+whatever the posterior looks like. Then a_k = -log K - n log(2 pi) / 2 - log q_k with
+q_k = (1 - d) t(v_k) + d phi(u_k) / |R|. With r_k the first part's share of q_k, the above holds for
+draws about the mode with g_k - (1 - r_k) u_k instead of g_k; draws from the prior stay where they
+are as the mode moves, and have v_k for z_k, h_k = -r_k t'(v_k) / t(v_k) for C' g_k and R h_k for
+g_k; and M = sum omega_k r_k - (F + F') / 2.
 """
 
 from __future__ import annotations
@@ -30,10 +38,21 @@ from numpy.typing import NDArray
 from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.joint import joint_slopes
 from pkmodel.kernels.likelihood import Individual
-from pkmodel.kernels.small_matrix import apply_transposed, backward, forward
+from pkmodel.kernels.small_matrix import (
+    apply,
+    apply_transposed,
+    backward,
+    forward,
+    log_determinant,
+)
 from pkmodel.kernels.subject import Work
 from pkmodel.kernels.terms import Nodes
 from pkmodel.kernels.types import Vector
+
+LOG_T = np.log(0.375)
+"""Of the density of Student's t with 4 degrees of freedom at zero."""
+
+LOG_ROOT_2_PI = 0.5 * np.log(2.0 * np.pi)
 
 
 class Average(NamedTuple):
@@ -53,8 +72,8 @@ class Average(NamedTuple):
         M, where the derivative in H is R^-T M R^-1.
     slope : array (m,)
     slope_by_sigma : array (3,)
-    vector : array (4, n)
-        Scratch.
+    vector : array (5, n)
+        The node's u, eta, v, and the slopes g and C' g.
     """
 
     by_direction: NDArray[np.float64]
@@ -78,7 +97,7 @@ def make_average(n: int, m: int) -> Average:
         np.zeros((n, n)),
         np.zeros(m),
         np.zeros(3),
-        np.zeros((4, n)),
+        np.zeros((5, n)),
     )
 
 
@@ -138,36 +157,73 @@ def _scale(share: float, average: Average, deviation: Vector) -> None:
 
 
 @kernel
-def _add(
-    weight: float, z: Vector, u: Vector, factor: Vector, lower: Vector, average: Average
-) -> None:
-    """Add a node's derivatives, `middle` standing for T / 2 meanwhile."""
+def _place(z: Vector, is_prior: bool, mode: Vector, lower: Vector, average: Average) -> None:
+    """Write a node's u and v = R'(u - u*)."""
+    n = mode.size
+    u, v = average.vector[0], average.vector[2]
+    if is_prior:
+        for a in range(n):
+            u[a] = z[a]
+            v[a] = z[a] - mode[a]
+        apply_transposed(lower, n, v, v)
+    else:
+        backward(lower, n, z, u)
+        for a in range(n):
+            u[a] += mode[a]
+            v[a] = z[a]
+
+
+@kernel
+def _proposal(u: Vector, v: Vector, log_root: float, defensive: float) -> tuple[float, float]:
+    """Return log q of a draw, and the share r of Student's t in it; `log_root` is log|R|."""
     n = u.size
-    slope, g, turned = average.slope, average.vector[2], average.vector[3]
+    student = np.log(1.0 - defensive) + n * LOG_T
+    prior = np.log(defensive) - n * LOG_ROOT_2_PI - log_root
+    for a in range(n):
+        student -= 2.5 * np.log1p(0.25 * v[a] * v[a])
+        prior -= 0.5 * u[a] * u[a]
+    larger = max(student, prior)
+    log_q = larger + np.log(np.exp(student - larger) + np.exp(prior - larger))
+    return log_q, np.exp(student - log_q)
+
+
+@kernel
+def _add(
+    weight: float, own: float, is_prior: bool, factor: Vector, lower: Vector, average: Average
+) -> None:
+    """Add a node's derivatives, `middle` standing for T / 2 meanwhile; `own` is its r."""
+    slope, vector = average.slope, average.vector
+    u, v, g, turned = vector[0], vector[2], vector[3], vector[4]
+    n = u.size
     for d in range(slope.size):
         average.by_direction[d] += weight * slope[d]
     for k in range(3):
         average.by_sigma[k] += weight * average.slope_by_sigma[k]
-    apply_transposed(factor, n, slope, g)
+    if is_prior:
+        for a in range(n):
+            turned[a] = own * 5.0 * v[a] / (4.0 + v[a] * v[a])
+        apply(lower, n, turned, g)
+    else:
+        apply_transposed(factor, n, slope, g)
+        for a in range(n):
+            g[a] += own * u[a]
+        forward(lower, n, g, turned)
     for a in range(n):
-        g[a] += u[a]
         average.by_mode[a] += weight * g[a]
-    forward(lower, n, g, turned)
-    for a in range(n):
         for b in range(n):
             average.by_factor[a, b] += weight * slope[a] * u[b]
-            average.middle[a, b] += weight * z[a] * turned[b]
+            average.middle[a, b] += weight * v[a] * turned[b]
 
 
 @kernel
-def _turn(average: Average) -> None:
-    """Make M of T, which `middle` holds."""
+def _turn(own: float, average: Average) -> None:
+    """Make M of T, which `middle` holds; `own` is the sum of omega_k r_k."""
     n, middle = average.by_mode.size, average.middle
     for a in range(n):
         for b in range(a):
             middle[a, b] *= -0.5
             middle[b, a] = middle[a, b]
-        middle[a, a] = 1.0 - 0.5 * middle[a, a]
+        middle[a, a] = own - 0.5 * middle[a, a]
 
 
 @kernel
@@ -202,38 +258,43 @@ def average_over_nodes(
     share : float
         Effective number of nodes, as a share of their number.
     """
-    n = mode.size
     which = individual.number % nodes.z.shape[0]
-    z, log_weight = nodes.z[which], nodes.log_weight[which]
-    u, eta = average.vector[0], average.vector[1]
+    z, is_prior, log_weight = nodes.z[which], nodes.is_prior, nodes.log_weight
+    u, eta, v = average.vector[0], average.vector[1], average.vector[2]
     count, replicates = log_weight.size, deviation.size
+    log_root = 0.5 * log_determinant(lower, mode.size)
     top = -np.inf
-    total = squares = 0.0
+    total = squares = owned = 0.0
     _clear(average, deviation)
     for k in range(count):
-        backward(lower, n, z[k], u)
-        for a in range(n):
-            u[a] += mode[a]
+        _place(z[k], is_prior[k], mode, lower, average)
         value = joint_slopes(individual, u, eta, work, average.slope, average.slope_by_sigma)
-        level = log_weight[k] - value
+        level, own = log_weight[k] - value, 1.0
+        if nodes.is_drawn:
+            log_q, own = _proposal(u, v, log_root, nodes.defensive)
+            level -= log_q
         if not level > -np.inf:
             continue
         if level > top:
             share = np.exp(top - level)
             _scale(share, average, deviation)
             total *= share
+            owned *= share
             squares *= share * share
             top = level
         weight = np.exp(level - top)
+        if not weight > 0.0:
+            continue
         total += weight
+        owned += weight * own
         squares += weight * weight
         if replicates > 0:
             deviation[k * replicates // count] += weight
-        _add(weight, z[k], u, individual.population.factor, lower, average)
+        _add(weight, own, is_prior[k], individual.population.factor, lower, average)
     if not total > 0.0:
         return np.inf, 0.0
     _scale(2.0 / total, average, deviation)
-    _turn(average)
+    _turn(owned / total, average)
     for r in range(replicates):
         deviation[r] = 0.5 * deviation[r] * replicates - 1.0
     return -(top + np.log(total)), total * total / (squares * count)

@@ -11,19 +11,28 @@ FO, CONDITIONAL, LAPLACE, NODES = 0, 1, 2, 3
 
 
 class Nodes(NamedTuple):
-    """Nodes of the integral over a subject's effects, in units of the curvature at the mode.
+    """Nodes of the integral over a subject's effects, see `quadrature`.
 
     Attributes
     ----------
     z : array (sets, nodes, n)
         Subject i has the set i modulo their number.
-    log_weight : array (sets, nodes)
-        With H = R R' the curvature at the mode u*, exp(-A / 2) is the determinant of H to the
-        power -1/2 times the sum of exp(log_weight - l(u* + R^-T z)).
+    is_prior : array (nodes,)
+        Whether `z` are the effects u themselves, drawn from their prior; else they are in units
+        of the curvature at the mode.
+    log_weight : array (nodes,)
+        Of quadrature, or of each draw without the density of the proposal.
+    is_drawn : bool
+        Draws of the proposal instead of quadrature nodes.
+    defensive : float
+        Share of the prior in the proposal.
     """
 
     z: NDArray[np.float64]
+    is_prior: NDArray[np.bool_]
     log_weight: NDArray[np.float64]
+    is_drawn: bool
+    defensive: float
 
 
 class Method(NamedTuple):

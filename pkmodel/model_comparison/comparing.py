@@ -11,6 +11,7 @@ import pandas as pd
 from pkmodel.errors import ModelError
 from pkmodel.model_comparison.judgement import Judgement, judged
 from pkmodel.model_comparison.left_out_subjects import leave_out_each
+from pkmodel.model_comparison.posterior_scores import RELIABLE, score_posterior
 from pkmodel.model_comparison.record import ModelComparison, tests_table
 from pkmodel.model_comparison.same_data import check_same_data
 from pkmodel.model_comparison.score import LeftOut, spread_of_sum
@@ -55,15 +56,12 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
     >>> first = pk.fit("phenobarbital")
     >>> found = pk.compare({"FO": pk.fit("phenobarbital", method="fo"), "FOCE-I": first})
     >>> found.table["difference"].round(1).to_dict()
-    {'FO': 1.2, 'FOCE-I': 0.0}
+    {'FO': 2.2, 'FOCE-I': 0.0}
     """
     named = _named(fits)
     check_same_data({name: fit.problem for name, fit in named.items()})
     judgements = {name: judged(fit) for name, fit in named.items()}
-    scores = {
-        name: leave_out_each(judgement) if judgement.is_maximum else _nothing(judgement)
-        for name, judgement in judgements.items()
-    }
+    scores = {name: _scored(judgement) for name, judgement in judgements.items()}
     first = next(iter(judgements.values()))
     return ModelComparison(
         table=_table(judgements, scores),
@@ -104,7 +102,12 @@ def _names(fits: Sequence[Fit]) -> list[str]:
     ]
 
 
-def _nothing(judgement: Judgement) -> LeftOut:
+def _scored(judgement: Judgement) -> LeftOut:
+    """Score the subjects left out; no score where the fit is not to be used."""
+    if judgement.is_maximum:
+        return leave_out_each(judgement)
+    if judgement.fit.posterior is not None and judgement.fit.converged:
+        return score_posterior(judgement)
     missing = np.full(judgement.judge.n_subjects, np.nan)
     return LeftOut(missing, missing)
 
@@ -181,6 +184,16 @@ def _warnings(
         exact = judgement.likelihood
         if not exact.is_settled:
             out.append(f"{name}: {exact} has not settled, so its exact objective is not to be used")
+        k = scores[name].pareto_k
+        doubtful = judgement.judge.dataset.ids[k > RELIABLE]
+        if doubtful.size:
+            out.append(
+                f"{name}: without subject {', '.join(str(v) for v in doubtful[:5])} the posterior "
+                f"is so different that its weights are doubtful (Pareto k to {np.max(k):.2f})"
+            )
+        if judgement.fit.posterior is not None and judgement.fit.converged:
+            out.append(f"{name}: a posterior has no maximum: no criteria and no test, but elpd")
+            continue
         if not judgement.is_maximum:
             status = judgement.fit.status
             out.append(f"{name}: {status}; no criteria, no test. {status.advice}")

@@ -12,7 +12,7 @@ from pkmodel.draws.exact import Exact, exact_likelihood, subject_log_likelihood
 from pkmodel.draws.pointwise import log_likelihood_constant
 from pkmodel.formula import parse_formula
 from pkmodel.model_comparison.slopes import Slopes, newton_step, slopes_at
-from pkmodel.problem import ORDER, Evaluation, Problem
+from pkmodel.problem import Evaluation, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 
@@ -20,6 +20,10 @@ Vector = NDArray[np.float64]
 
 EXACT = ("agq", "imp")
 """Methods whose objective is exact, but for what nodes and draws leave."""
+
+FEW = 11
+"""Highest order of quadrature for differences between neighbours; fewer nodes, such as 5, can have
+second derivatives of the wrong sign where the laws of effects are lopsided."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Judgement:
     def coarse(self) -> Problem:
         """The exact method with few nodes: differences between neighbours need no more."""
         is_drawn = self.judge.options.method == "imp"
-        return self.judge if is_drawn else self.judge.with_order(ORDER)
+        return self.judge if is_drawn else self.judge.with_order(min(self.judge.order, FEW))
 
     @cached_property
     def coarse_evaluation(self) -> Evaluation:

@@ -99,6 +99,8 @@ def _law(
 ) -> tuple[Law | None, tuple[str, ...], str]:
     """Return the law of the statistic, what is held, and what to mind; or why there is none."""
     for judgement in (small, large):
+        if judgement.fit.posterior is not None:
+            return None, (), "no test: a posterior has no maximum"
         if not judgement.is_maximum:
             return None, (), f"no test: a fit is {judgement.fit.status}"
     try:

@@ -24,8 +24,8 @@ RULES = (
     "AIC, BIC and mixed BIC are of the exact likelihood. BIC counts observations; mixed BIC counts "
     "subjects for variances of effects and for thetas that act through parameters with an effect, "
     "and observations for the rest (Delattre et al. 2014, 10.1214/14-EJS890)",
-    "elpd: log density of each subject by the estimates without it, summed; larger is better, and "
-    "differences within twice their standard error say little",
+    "elpd: log density of each subject by the estimates, or the posterior, without it, summed; "
+    "larger is better, and differences within twice their standard error say little",
 )
 
 

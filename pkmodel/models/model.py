@@ -122,20 +122,22 @@ class Options:
     seed : int
         For the scatter of the starts, and for all that is drawn.
     max_evaluations : int
-        Objectives evaluated before a start gives up.
+        Objectives evaluated before a start gives up; of ``"saem"`` its iterations.
     order : int or None
         Of ``"agq"``: quadrature nodes in each effect; None has it raised until the objective
         settles.
     draws : int or None
-        Of ``"imp"``: draws of each subject, 1024 if None; of ``"nuts"``: draws that each chain
+        Of ``"imp"``: draws of each subject, 1152 if None; of ``"nuts"``: draws that each chain
         keeps.
     chains : int or None
-        Of ``"saem"`` and ``"nuts"``.
+        Of ``"saem"``, for each subject: two, with fewer than 50 subjects as many as make 100
+        chains of subjects; and of ``"nuts"``.
     tune : int or None
         Of ``"nuts"``: draws of each chain that adapt the sampler and are not kept.
     target : str or None
         Of ``"nuts"``: ``"joint"``, the density of population parameters and effects, or
-        ``"marginal"``, that of the population parameters alone.
+        ``"marginal"``, that of the population parameters alone; None has it chosen by what the
+        data tell of the effects.
 
     An option that is None has the method's own default; one given to a method that has no use for
     it is refused.
