@@ -14,6 +14,7 @@ method, a design, a parameter, and where the standard errors are from: bias, RMS
 estimates over their mean standard error, coverage of the 95 % interval as the summary has it; of
 nuts, posterior means and equal-tailed intervals under its default priors about the starts.
 Nothing is dropped unseen: `failed` counts fits that did not converge or could not be made,
+`doubtful` fits of nuts whose status has a doubt about the draws and which are kept all the same,
 `no_interval` converged fits without an interval (a variance at zero); `coverage` is of the
 intervals there are, `coverage_of_all` takes the others as misses.
 
@@ -56,6 +57,7 @@ import pkmodel as pk
 from pkmodel.definition.option_check import METHODS
 from pkmodel.diagnostics.parameters import Parameter, parameters
 from pkmodel.estimate.covariance import Covariance, covariance
+from pkmodel.status import Status
 
 PATH = Path(__file__).with_suffix(".csv")
 REPLICATES = 200
@@ -82,8 +84,10 @@ ERRORS = ("sandwich", "r")
 ERRORS_OF = {"nuts": ("posterior",)}
 """Where the intervals of each method are from."""
 
+DOUBTS = (Status.DIVERGENT, Status.NOT_MIXED, Status.FEW_DRAWS)
+
 COLUMNS = [*stamp.COLUMNS, "data", "design", "subjects", "observations", "method", "errors_from"]
-COLUMNS += ["parameter", "truth", "replicates", "failed", "no_interval"]
+COLUMNS += ["parameter", "truth", "replicates", "failed", "doubtful", "no_interval"]
 COLUMNS += ["bias_percent", "bias_percent_se", "bias_in_sd", "rmse_percent", "sd_over_se"]
 COLUMNS += ["coverage", "coverage_se", "coverage_of_all", "expected", "promise", "verdict"]
 COLUMNS += ["seconds_per_fit"]
@@ -199,6 +203,7 @@ class Result:
 
     by_errors: dict[str, dict[str, Parameter]] | None
     seconds: float
+    is_doubtful: bool = False
 
 
 def fit(method: str, data: pd.DataFrame, number: int) -> Result:
@@ -211,9 +216,10 @@ def fit(method: str, data: pd.DataFrame, number: int) -> Result:
     except pk.FitError:
         return Result(None, time.perf_counter() - begin)
     seconds = time.perf_counter() - begin
-    if not found.converged:
+    is_doubtful = found.status in DOUBTS
+    if not found.converged and not is_doubtful:
         return Result(None, seconds)
-    return Result(dict(intervals(found)), seconds)
+    return Result(dict(intervals(found)), seconds, is_doubtful)
 
 
 def intervals(found: pk.Fit) -> Iterator[tuple[str, dict[str, Parameter]]]:
@@ -263,6 +269,7 @@ def rows_of(design: str, method: str, results: list[Result]) -> Iterator[dict[st
             "truth": truth,
             "replicates": len(results),
             "failed": len(results) - len(good),
+            "doubtful": sum(r.is_doubtful for r in results),
             **(summary(found, truth, len(results)) if len(found) > 1 else {}),
             **theory(method, design, parameter, errors_from),
             "seconds_per_fit": float(f"{np.median([r.seconds for r in results]):.3g}"),
