@@ -201,7 +201,7 @@ def test_an_interrupt_gives_the_last_point(after):
 
     def interrupt(text):
         told.append(text)
-        if len([t for t in told if "objective" in t]) > after:
+        if len([t for t in told if "iteration" in t]) > after:
             raise KeyboardInterrupt
 
     fit = _fit(case.model, case.data(), progress=interrupt, covariance=False)

@@ -20,9 +20,9 @@ from pkmodel.kernels.metropolis import Moves
 
 Vector = NDArray[np.float64]
 
-AVERAGING = Moves(independent=2, together=1, single=0)
+AVERAGING = Moves(independent=4, together=1, single=0)
 
-BATCH, BURN_IN = 20, 5
+BATCH, BURN_IN = 20, 4
 """Iterations at one point for a Newton step, and those before that do not count."""
 
 DRAWS, LEAST_DRAWS = 2400, 4
@@ -30,7 +30,7 @@ DRAWS, LEAST_DRAWS = 2400, 4
 
 NEWTON_STEPS, LONGEST_STEP = 20, 1.0
 
-NEAR = 0.1
+NEAR = 0.25
 """Averaging begins where a Newton step is at most so many standard errors, and packed units."""
 
 PRECISION = 0.015
@@ -38,7 +38,7 @@ PRECISION = 0.015
 
 LARGEST_R_HAT = 1.05
 
-LEAST_AVERAGED = 60
+LEAST_AVERAGED = 40
 """Iterations before the first test of these."""
 
 LEAST_CURVATURE = 0.05
@@ -75,7 +75,7 @@ def _batch(run: Run) -> tuple[Transport, Vector, Vector]:
     kept = []
     for number in range(BURN_IN + BATCH):
         averages = run.walk(AVERAGING)
-        run.move(run.x, Phase.AVERAGING)
+        run.stay(Phase.AVERAGING)
         if number < BURN_IN:
             continue
         total += np.sum(np.mean(scores(run.problem, run.x, averages, transport), axis=1), axis=0)
