@@ -118,6 +118,7 @@ def _mean_of_steps(run: Run, transport: Transport, matrix: Vector, inverse: Vect
         error = np.where(inside, monte_carlo_error(series, BATCH // 2), np.nan)
         r_hat = np.where(inside, split_r_hat(series), np.nan)
         is_precise = np.all(error[inside] <= PRECISION * deviation[inside])
-        is_settled = bool(is_precise and np.all(r_hat[inside] <= LARGEST_R_HAT))
+        is_alike = np.all(r_hat[inside] <= LARGEST_R_HAT)
+        is_settled = bool(is_due and is_precise and is_alike)
         if is_settled or run.is_over:
             return Averaged(error, deviation, r_hat, matrix, is_settled)
