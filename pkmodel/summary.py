@@ -18,7 +18,13 @@ from rich.text import Text
 
 from pkmodel.nodes import LEAST_SHARE
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
-from pkmodel.posterior_text import COLUMNS, posterior_checks, posterior_row, prior_lines
+from pkmodel.posterior_text import (
+    COLUMNS,
+    PRIORS,
+    posterior_checks,
+    posterior_row,
+    prior_lines,
+)
 
 Document = Mapping[str, Any]
 
@@ -339,12 +345,14 @@ def _estimates(document: Document) -> RenderableType:
     if not document.get("posterior"):
         return Group(_parameters(document), Text(note, style="dim"))
     note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
-    priors = [Padding(Text(line), (0, 0, 0, 2)) for line in prior_lines(document)]
+    told = document["posterior"]
+    lines = prior_lines(told["priors"], told.get("default_priors", ()))
+    priors = [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
     return Group(
         _parameters(document),
         Text(note, style="dim"),
         Text(""),
-        Text("priors (omega: of the standard deviations)", style="bold"),
+        Text(PRIORS, style="bold"),
         *priors,
     )
 
