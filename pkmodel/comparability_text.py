@@ -19,7 +19,7 @@ from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.summaries import SummaryComparison
 from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
-from pkmodel.number import UNKNOWN, level, percent, ratio, short
+from pkmodel.number import UNKNOWN, level, percent, probability, ratio, short
 
 MARKS = {"equivalent": "green", "not equivalent": "bold red", "inconclusive": "yellow"}
 HEADLINE = ("CSS", "CL_BSA")
@@ -123,8 +123,9 @@ def _joined(first: str, between: str, second: str, end: str = "") -> str:
 def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
     low, high = found.margin
     title = f"Ratio to {found.reference}, margin {low:g} to {high:g}"
-    header = ("metric", "group", "", "adjusted for", "ratio", "interval", "verdict")
-    table = _table(header, left=4)
+    header = ["metric", "group", "", "adjusted for", "ratio", "interval", "verdict"]
+    has_draws = any(probability(c.probability) for c in found.contrasts)
+    table = _table([*header, "in margin"] if has_draws else header, left=4)
     empty, order = _without_values(found), list(METRICS)
     shown = sorted(
         (c for c in found.contrasts if _is_shown(c, metrics) and (c.metric, c.kind) not in empty),
@@ -142,8 +143,11 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             ratio(c.ratio) or UNKNOWN,
             _interval(c),
             _verdict(c),
+            *((probability(c.probability),) if has_draws else ()),
         )
     notes = [_multiplicity(found, shown), kinds_note(c.kind for c in shown)]
+    if has_draws:
+        notes.append("in margin: the posterior probability that the ratio lies inside the margin")
     return Group(
         Text(title, style="bold"), table, *(Text(f"{note}.", style="dim") for note in notes)
     )
