@@ -266,6 +266,10 @@ def posterior_part(
         "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
         "priors": {told.name: told.text for told in priors},
         "default_priors": [told.name for told in priors if told.is_default],
+        "median": {
+            name: number(float(np.median(diagnosis.natural[:, :, k])))
+            for k, name in enumerate(problem.packing.names)
+        },
         "mixing": {
             name: {key: number(value) for key, value in vars(mixing).items()}
             for name, mixing in diagnosis.mixing.items()

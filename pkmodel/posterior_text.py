@@ -35,7 +35,6 @@ PRIORS = "priors (omega: of the standard deviations)"
 def posterior_checks(document: Document) -> Iterator[Finding]:
     """Judge the draws: name of the check, its mark, and what it rests on."""
     told = document["posterior"]
-    yield "sampler", "-", _sampler(told)
     many = told["divergences"]
     yield "divergences", "FAIL" if many else "ok", f"{many} of {told['chains'] * told['draws']}"
     r_hat = told["r_hat"]
@@ -56,7 +55,9 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
         yield "weights", "ok" if is_good else "FAIL", finding
 
 
-def _sampler(told: Mapping[str, Any]) -> str:
+def sampler_text(document: Document) -> str:
+    """Say what was sampled, and how."""
+    told = document["posterior"]
     text = (
         f"NUTS on {TARGETS[told['target']]}; {told['chains']} chains of {told['draws']} draws "
         f"after {told['tune']}, {told['gradients']} gradients"

@@ -41,6 +41,7 @@ from pkmodel.document import (
     subjects_part,
 )
 from pkmodel.draws.drawing import draw_about, posterior_sample
+from pkmodel.draws.draws_table import draws_table
 from pkmodel.draws.groups import prior_groups, sample_groups
 from pkmodel.draws.prior_draws import draw_prior, flat_priors
 from pkmodel.draws.sample import DRAWS
@@ -274,6 +275,14 @@ class Fit:
         values = [packing.natural(r.x) for r in sampling.records]
         table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
         return table.join(pd.DataFrame(values, columns=list(packing.names)))
+
+    @property
+    def population_draws(self) -> pd.DataFrame | None:
+        """One row for each draw of full Bayes: chain, draw and parameters; None without draws."""
+        if self.posterior is None or self.diagnosis is None:
+            return None
+        natural = self.diagnosis.natural
+        return draws_table(natural, self.problem.packing.names)
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.

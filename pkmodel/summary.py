@@ -24,6 +24,7 @@ from pkmodel.posterior_text import (
     posterior_checks,
     posterior_row,
     prior_lines,
+    sampler_text,
 )
 
 Document = Mapping[str, Any]
@@ -110,6 +111,8 @@ def _header(document: Document) -> RenderableType:
         Text(_units(document), style="dim"),
         Text(_objectives(document)),
     ]
+    if document.get("posterior"):
+        lines.insert(3, Text(sampler_text(document)))
     if not document["converged"]:
         lines.insert(1, Text(document["advice"]))
     return Group(*lines)
