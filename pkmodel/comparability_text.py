@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -68,7 +68,9 @@ def _header(found: Comparability) -> RenderableType:
 def _table(header: Iterable[str], left: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for k, name in enumerate(header):
-        table.add_column(name, justify="left" if k < left else "right", overflow="fold")
+        is_number = k >= left
+        justify: JustifyMethod = "right" if is_number else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=is_number)
     return table
 
 

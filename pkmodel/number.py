@@ -98,13 +98,13 @@ def probability(value: Number) -> str:
     Examples
     --------
     >>> probability(0.9312), probability(1.0), probability(0.0004), probability(None)
-    ('93.1 %', '> 99.9 %', '< 0.1 %', '')
+    ('93.1 %', '>99.9 %', '<0.1 %', '')
     """
     if value is None or not isfinite(value):
         return ""
     if value > 0.999:
-        return "> 99.9 %"
-    return "< 0.1 %" if value < 0.001 else percent(value, 1)
+        return ">99.9 %"
+    return "<0.1 %" if value < 0.001 else percent(value, 1)
 
 
 def level(value: float) -> str:

@@ -162,9 +162,29 @@ def test_what_nothing_estimated_tells_apart_has_no_row(unaware):
     found = ratios(unaware)
     assert {c.kind for c in found.contrasts} == {OF_SUBJECTS}
     assert found.untold["CL_BSA"] == ("infant",)
-    rows = unaware.contrast("CODE").contrasts
+    rows = unaware.contrast("CODE", metrics=["CL"]).contrasts
     inside = next(c for c in rows if c.kind == "model" and c.metric == "CL")
     assert {NO_PRIORS, NO_RATIO} <= set(inside.warnings)
+
+
+def test_groups_that_a_model_takes_as_one_are_named(sampled):
+    """A third group, of every second child, that nothing in the model tells from the reference."""
+    own = asked_of(sampled)
+    code = np.where((own.code == 1) & (np.arange(50) % 2 == 0), 2, own.code)
+    asked = replace(own, names=(*own.names, "toddler"), code=code)
+    found = posterior_contrasts(
+        sampled.problem,
+        sampled.posterior,
+        sampled.exposure,
+        sampled.subjects,
+        asked,
+        {},
+        ["CL_BSA"],
+    )
+    (row,) = [c for c in found.contrasts if c.kind == INSIDE]
+    assert (row.group, row.n_reference) == ("infant", 13)
+    assert found.untold["CL_BSA"] == ("toddler",)
+    assert any("tells toddler from child: the ratio inside it is to" in t for t in row.warnings)
 
 
 # -- of subjects --------------------------------------------------------------------------------
@@ -264,7 +284,7 @@ def test_metrics_at_draws_are_those_of_the_exposure_table(unaware):
 
 
 def test_draws_are_printed_written_and_drawn(sampled, tmp_path):
-    found = sampled.contrast("CODE")
+    found = sampled.contrast("CODE", metrics=["CL_BSA"])
     text = plain_text(comparability_summary(found))
     assert "in margin" in text
     assert "posterior, inside" in text

@@ -14,7 +14,7 @@ posterior of its own, which no shrinkage touches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,7 +183,8 @@ def _inside(case: _Case, metric: str) -> tuple[list[Contrast], tuple[str, ...]]:
     logs = case.drawn.log_metric(metric, case.drawn.typical)
     known = np.all(np.isfinite(logs), axis=0)
     code, reference = case.comparison.code, case.comparison.reference
-    rows, untold = [], []
+    told: dict[int, Vector] = {}
+    untold = []
     for k in case.comparison.others:
         if not (np.any(known & (code == k)) and np.any(known & (code == reference))):
             continue
@@ -191,10 +192,25 @@ def _inside(case: _Case, metric: str) -> tuple[list[Contrast], tuple[str, ...]]:
         difference = difference - logs[:, known & (code == reference)].mean(axis=1)
         if np.std(difference) < TOLD:
             untold.append(case.comparison.names[k])
-            continue
-        warnings = _left_out(case, metric, known)
-        rows.append(_row(case, (metric, INSIDE), k, (difference, difference), known, warnings))
+        else:
+            told[k] = difference
+    warnings = (*_left_out(case, metric, known), *_pooled(case, untold))
+    rows = [
+        _row(case, (metric, INSIDE), k, (difference, difference), known, warnings)
+        for k, difference in told.items()
+    ]
     return rows, tuple(untold)
+
+
+def _pooled(case: _Case, untold: Sequence[str]) -> tuple[str, ...]:
+    """Say which groups a model takes as one with the reference."""
+    if not untold:
+        return ()
+    reference = case.comparison.names[case.comparison.reference]
+    return (
+        f"nothing that the model estimates tells {' and '.join(untold)} from {reference}: the "
+        "ratio inside it is to all of them together",
+    )
 
 
 def _left_out(case: _Case, metric: str, known: Bools) -> tuple[str, ...]:

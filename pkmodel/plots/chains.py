@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, COLUMNS = 3.2, 1.8, 3
 PLAIN = ("chain", "draw")
 BINS = 20
-STYLES = ("-", "--", "-.", ":")
+Line = Literal["-", "--", "-.", ":"]
+STYLES: tuple[Line, ...] = ("-", "--", "-.", ":")
 """Lines of the chains, which are apart in grey as well."""
 
 TRACES = "Draws from the posterior in their order, a colour for each chain."
@@ -149,7 +150,7 @@ def _shares(draws: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _finish(
-    figure: Figure, draws: pd.DataFrame, across: str, note: str, styles: Sequence[str] = ("-",)
+    figure: Figure, draws: pd.DataFrame, across: str, note: str, styles: Sequence[Line] = ("-",)
 ) -> None:
     from matplotlib.lines import Line2D
 
