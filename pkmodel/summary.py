@@ -349,7 +349,7 @@ def _estimates(document: Document) -> RenderableType:
         return Group(_parameters(document), Text(note, style="dim"))
     note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
     told = document["posterior"]
-    lines = prior_lines(told["priors"], told.get("default_priors", ()))
+    lines = prior_lines(told["priors"], told["default_priors"])
     priors = [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
     return Group(
         _parameters(document),

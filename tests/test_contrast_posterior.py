@@ -19,7 +19,7 @@ from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.posterior import INSIDE, OF_SUBJECTS, posterior_contrasts
 from pkmodel.contrast.record import Contrast
 from pkmodel.draws.drawing import draw_about
-from pkmodel.exposure.drawn import drawn_exposure
+from pkmodel.exposure.drawn import exposure_at_draws
 from pkmodel.report import write_report
 from pkmodel.status import Status
 from pkmodel.subjects import Subjects
@@ -273,7 +273,7 @@ def test_many_values_are_thinned_evenly(sampled, monkeypatch):
 
 def test_metrics_at_draws_are_those_of_the_exposure_table(unaware):
     x, eta = unaware.estimate.x, unaware.estimate.final.terms.eta
-    drawn = drawn_exposure(unaware.problem, x[None], eta[None], unaware.subjects)
+    drawn = exposure_at_draws(unaware.problem, x[None], eta[None], unaware.subjects)
     for name in ("CSS", "CL_BSA", "HALF_LIFE", "V_BSA"):
         own = np.exp(drawn.log_metric(name, drawn.individual)[0])
         np.testing.assert_allclose(own, unaware.exposure[name], rtol=1e-12)

@@ -29,7 +29,7 @@ from pkmodel.contrast.question import adjustment_of
 from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.verdict import verdicts
 from pkmodel.draws.drawing import posterior_sample
-from pkmodel.exposure.drawn import DrawnExposure, drawn_exposure
+from pkmodel.exposure.drawn import DrawnExposure, exposure_at_draws
 from pkmodel.exposure.metric import METRICS
 from pkmodel.problem import Problem
 from pkmodel.subjects import Subjects
@@ -116,7 +116,7 @@ def posterior_contrasts(
     sample = posterior_sample(posterior, _number(posterior, problem.n_subjects))
     x = sample.x.reshape(-1, sample.x.shape[-1])
     eta = sample.eta.reshape(-1, *sample.eta.shape[2:])
-    drawn = drawn_exposure(problem, x, eta, subjects)
+    drawn = exposure_at_draws(problem, x, eta, subjects)
     rng = np.random.default_rng([problem.options.seed, 4])
     case = _Case(drawn, table, comparison, shrinkage, doubt, rng)
     rows: list[Contrast] = []

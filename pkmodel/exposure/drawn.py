@@ -57,7 +57,9 @@ class DrawnExposure:
             return np.asarray(np.log(known) + logs @ np.array([metric.cl, metric.v], dtype=float))
 
 
-def drawn_exposure(problem: Problem, x: Vector, eta: Vector, subjects: Subjects) -> DrawnExposure:
+def exposure_at_draws(
+    problem: Problem, x: Vector, eta: Vector, subjects: Subjects
+) -> DrawnExposure:
     """Compute CL and V of every subject at every draw, by the covariates that exposure counts.
 
     Parameters
