@@ -76,7 +76,7 @@ def _conditional(
     count = steps.first[i + 1] - begin
     eta, u = terms.eta[i], work.vector[8]
     individual = Individual(predict, steps, psi, rows, population, frozen, i)
-    status, value = find_mode(individual, eta, method.tolerance, u, work)
+    status, value = find_mode(individual, eta, method.is_cold, method.tolerance, u, work)
     terms.status[i] = status
     terms.objective[i] = np.inf
     if status == UNDEFINED:
