@@ -22,7 +22,6 @@ from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
-from pkmodel.bayes.typical import AffineTypical, AnyTypical, make_typical
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.problem import Problem
@@ -167,39 +166,6 @@ def test_the_joint_density_in_any_coordinates_is_the_plain_one():
             plain -= len(u) * np.sum(np.log(np.diag(factor))[np.array(centred)])
             gaps.append(target(vector)[0] - plain)
         np.testing.assert_allclose(gaps, gaps[0], atol=1e-8)
-
-
-@pytest.mark.parametrize(
-    ("formula", "is_affine"),
-    [
-        ("cl * (WT / 70)**b", True),
-        ("cl * exp(b * (WT - 70)) / sqrt(WT)", True),
-        ("where(WT > 10, cl, cl * 2**b)", True),
-        ("cl + b", False),
-        ("cl * (1 + b * WT)", False),
-        ("cl**b", False),
-        ("cl * max(b, WT)", False),
-    ],
-)
-def test_affine_typical_parameters_are_those_of_the_formulas(formula, is_affine):
-    data = bolus_data(6, [1, 4, 9], 1).assign(WT=lambda table: 8.0 + table["ID"])
-    model = replace(
-        two_effects(),
-        parameters={"CL": formula, "V": "v"},
-        theta=(*two_effects().theta, Theta("b", 0.7)),
-    )
-    problem = problem_of(model, data)
-    assert problem.is_affine == is_affine
-    x = problem.packing.initial()
-    found = make_typical(problem, x)
-    assert isinstance(found, AffineTypical) == is_affine
-    plain = AnyTypical(problem)
-    rng = np.random.default_rng(1)
-    moved = x + 0.3 * rng.normal(size=x.size)
-    theta = problem.packing.unpack(moved).theta
-    np.testing.assert_allclose(found.at(moved, theta)[0], plain.at(moved, theta)[0], rtol=1e-12)
-    slopes = rng.normal(size=(6, problem.n_directions)), rng.normal(size=(6, 2))
-    np.testing.assert_allclose(found.by_packed(*slopes), plain.by_packed(*slopes), rtol=1e-11)
 
 
 def test_the_target_is_chosen_by_what_the_data_tell():
@@ -358,9 +324,6 @@ class Normal:
     """A standard normal law, which counts how often it is asked."""
 
     dimension = 3
-
-    def fresh(self) -> Normal:
-        return self
 
     def __call__(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         return -0.5 * float(vector @ vector), -vector

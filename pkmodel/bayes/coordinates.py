@@ -61,8 +61,9 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
     slope = (np.array(above) - np.array(below)) / (2.0 * anchor.step)
     inverse = np.linalg.inv(factor)
     mixing = np.where(centred[:, None], np.eye(len(centred)), inverse)
+    exact = problem.with_method("laplace").evaluate(anchor.x, terms.eta).terms
     covariance = np.where(
-        (terms.status == FOUND)[:, None, None], terms.covariance, factor @ factor.T
+        (exact.status == FOUND)[:, None, None], exact.covariance, factor @ factor.T
     )
     spread = np.linalg.cholesky(mixing @ covariance @ mixing.T)
     return Coordinates(
@@ -70,6 +71,7 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
         place=_coordinates(problem, anchor.x, terms.eta, centred),
         slope=np.ascontiguousarray(slope.transpose(1, 2, 0)),
         spread=spread,
+        skew=np.zeros((*spread.shape, len(centred))),
     )
 
 

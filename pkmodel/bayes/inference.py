@@ -126,14 +126,10 @@ def _sampled(chains: Chains | None) -> Chains:
 def _joint(
     problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
 ) -> tuple[Posterior, bool]:
-    target = JointTarget(problem, prior, anchor)
+    target = JointTarget(problem, prior, anchor).bent()
     settings = _settings(problem)
     chains = _sampled(sample(target, settings, told))
-    shape = chains.vectors.shape[:2]
-    x = np.empty((*shape, anchor.x.size))
-    eta = np.empty((*shape, *target.coordinates.place.shape))
-    for at in np.ndindex(shape):
-        x[at], eta[at] = target.effects(chains.vectors[at])
+    x, eta = target.effects(chains.vectors)
     centred = tuple(bool(c) for c in target.coordinates.centred)
     posterior = Posterior(
         x, eta, chains.statistics, JOINT, settings.tune, chains.gradients, centred

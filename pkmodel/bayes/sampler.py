@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pkmodel.kernels.posterior import copy_entrance
 
 Vector = NDArray[np.float64]
 Told = Callable[[int, int, int], None]
@@ -49,11 +51,21 @@ class Target(Protocol):
     def dimension(self) -> int:
         """Length of the vector."""
 
-    def fresh(self) -> Target:
-        """Return the same target with room of its own, for another chain."""
-
     def __call__(self, vector: Vector) -> tuple[float, Vector]:
         """Return the log density and its gradient; -inf where it is not defined."""
+
+
+@runtime_checkable
+class CompiledTarget(Target, Protocol):
+    """A target that machine code computes, without Python, for several chains at a time."""
+
+    @property
+    def address(self) -> int:
+        """Where the code is: a function of dimension, vector, gradient, value and `record`."""
+
+    @property
+    def record(self) -> int:
+        """Where is what the code takes beside the vector."""
 
 
 @dataclass(frozen=True)
@@ -134,42 +146,67 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
 
 
 def _model(target: Target) -> Any:
-    from nutpie.compiled_pyfunc import PyFuncModel, from_pyfunc
+    """Describe the target to nutpie, with trajectories for a nearly normal law.
 
-    class NearlyNormal(PyFuncModel):  # type: ignore[misc]
-        """A model whose trajectories follow the standard normal law without error.
+    They follow the standard normal law without error. What a step errs by is then only how far
+    the density is from that law, so that steps are long (splitting as in Shahbaba, Lan, Johnson
+    and Neal 2014, 10.1007/s11222-012-9373-1).
+    """
+    from nutpie import _lib
+    from nutpie.sample import CompiledModel
 
-        What a step errs by is then only how far the density is from that law, so that steps are
-        long (splitting as in Shahbaba, Lan, Johnson and Neal 2014, 10.1007/s11222-012-9373-1).
-        """
+    sizes: dict[str, int] = {}
+    shape = (target.dimension,)
+    variables = _lib.PyVariable.new_variables(["vector"], ["float64"], [shape], sizes, {})
 
-        def _make_sampler(self, settings: Any, *arguments: Any) -> Any:
+    class NearlyNormal(CompiledModel):  # type: ignore[misc]
+        n_dim = target.dimension
+        shapes: Mapping[str, tuple[int, ...]] = {"vector": shape}
+        coords: Mapping[str, Any] = {}
+
+        def _make_sampler(
+            self, settings: Any, _mean: Any, cores: int, progress: Any, *more: Any
+        ) -> Any:
             wanted = settings.as_dict()["settings"] | {"trajectory_kind": TRAJECTORY}
             step_size = wanted["adapt_options"]["step_size_settings"]["adapt_options"]
             step_size["dual_average"]["max_step_size"] = LONGEST_STEP
             settings.update_settings(wanted)
-            return super()._make_sampler(settings, *arguments)
+            if isinstance(target, CompiledTarget):
+                model = _lib.PyMcModel(
+                    _lib.LogpFunc(target.address, target.record, target),
+                    _lib.ExpandFunc(
+                        target.dimension, target.dimension, copy_entrance.address, 0, target
+                    ),
+                    variables,
+                    target.dimension,
+                    sizes,
+                    {},
+                    start,
+                    None,
+                )
+                return _lib.PySampler.from_pymc(settings, cores, model, progress, *more)
+            model = _lib.PyModel(
+                lambda: target,
+                lambda *_: lambda vector: {"vector": vector},
+                variables,
+                target.dimension,
+                dim_sizes=sizes,
+                coords={},
+                init_point_func=start,
+                transform_adapter=None,
+            )
+            return _lib.PySampler.from_pyfunc(settings, cores, model, progress, *more)
 
     def start(seed: int) -> Vector:
         """Draw from the normal law that the target nearly is, nearer where it is not defined."""
         vector = np.random.default_rng(seed).normal(size=target.dimension)
-        own = target.fresh()
         for _ in range(HALVINGS):
-            if np.isfinite(own(vector)[0]):
+            if np.isfinite(target(vector)[0]):
                 break
             vector *= 0.5
         return vector
 
-    plain = from_pyfunc(
-        target.dimension,
-        lambda: target.fresh().__call__,
-        lambda *_: lambda vector: {"vector": vector},
-        [np.dtype("float64")],
-        [(target.dimension,)],
-        ["vector"],
-        make_initial_point_fn=start,
-    )
-    return NearlyNormal(**vars(plain))
+    return NearlyNormal(dims={}, reparameterized_names=None)
 
 
 def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
