@@ -71,17 +71,17 @@ def _scale(theta: Theta) -> float:
     return abs(theta.init) if abs(theta.init) > 1.0 else 1.0
 
 
-def _from_free(theta: Theta, x: float) -> tuple[float, float]:
-    """Return the theta and its derivative in `x`."""
+def _from_free(theta: Theta, x: Vector) -> tuple[Vector, Vector | float]:
+    """Return the theta and its derivative in `x`, a number or many."""
     low, high = theta.lower, theta.upper
     if np.isfinite(low) and np.isfinite(high):
         share = 1.0 / (1.0 + np.exp(-x))
         return low + (high - low) * share, (high - low) * share * (1.0 - share)
     if np.isfinite(low):
-        distance = float(np.exp(x))
+        distance = np.exp(x)
         return low + distance, distance
     if np.isfinite(high):
-        distance = float(np.exp(-x))
+        distance = np.exp(-x)
         return high - distance, distance
     return x * _scale(theta), _scale(theta)
 
@@ -113,12 +113,12 @@ def pack_factor(lower: Vector) -> Vector:
 
 
 def unpack_factor(packed: Vector, size: int) -> Vector:
-    """Undo `pack_factor`."""
+    """Undo `pack_factor`, of one packed factor or of an array (..., entries) of them."""
     rows, columns, diagonal = triangle(size)
     values = packed.copy()
-    values[diagonal] = np.exp(values[diagonal])
-    lower = np.zeros((size, size))
-    lower[rows, columns] = values
+    values[..., diagonal] = np.exp(values[..., diagonal])
+    lower = np.zeros((*packed.shape[:-1], size, size))
+    lower[..., rows, columns] = values
     return lower
 
 
@@ -336,15 +336,19 @@ class Packing:
 
     @np.errstate(over="ignore", invalid="ignore")
     def natural(self, x: Vector) -> Vector:
-        """Return the free parameters on their own scale: thetas, (co)variances, coefficients."""
-        values = self.unpack(x)
-        parts = [values.theta[i] for i in self.theta]
-        for lower in self._free_factors(x):
-            matrix = lower @ lower.T
-            for i in range(len(matrix)):
-                parts += list(matrix[i, : i + 1])
-        parts += list(np.exp(x[self.sigma_part]))
-        return np.array(parts)
+        """Return the free parameters on their own scale: thetas, (co)variances, coefficients.
+
+        Of one packed vector, or of any array (..., size) of them.
+        """
+        out = np.exp(x)
+        for k, i in enumerate(self.theta):
+            out[..., k] = _from_free(self.model.theta[i], x[..., k])[0]
+        for block, part in zip(self.blocks, self.block_parts, strict=True):
+            lower = unpack_factor(x[..., part], len(block.parameters))
+            matrix = lower @ np.swapaxes(lower, -1, -2)
+            rows, columns, _ = triangle(len(block.parameters))
+            out[..., part] = matrix[..., rows, columns]
+        return out
 
     def natural_jacobian(self, x: Vector) -> Vector:
         """Differentiate `natural` in the packed vector: an array (size, size)."""

@@ -22,6 +22,7 @@ from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import JOINT, MARGINAL, Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Chains, Settings, Told, sample
+from pkmodel.bayes.skewness import bent
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress
@@ -29,7 +30,7 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-CHAINS, TUNE, DRAWS = 4, 300, 1000
+CHAINS, TUNE, DRAWS = 4, 150, 1000
 """Where no number is asked for."""
 
 CERTAIN = 0.3
@@ -126,7 +127,7 @@ def _sampled(chains: Chains | None) -> Chains:
 def _joint(
     problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
 ) -> tuple[Posterior, bool]:
-    target = JointTarget(problem, prior, anchor).bent()
+    target = bent(JointTarget(problem, prior, anchor))
     settings = _settings(problem)
     chains = _sampled(sample(target, settings, told))
     x, eta = target.effects(chains.vectors)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +9,6 @@ from pkmodel._jit import Held
 from pkmodel.bayes.anchor import Anchor
 from pkmodel.bayes.coordinates import choose_coordinates
 from pkmodel.bayes.prior import PackedPrior
-from pkmodel.kernels.bend import MOST
 from pkmodel.kernels.hierarchy import Coordinates
 from pkmodel.kernels.posterior import effects_entrance, joint_entrance
 from pkmodel.problem import Problem
@@ -23,8 +20,8 @@ class JointTarget:
     """Log density of the whitened population parameters and coordinates of the effects.
 
     The vector is (z, z_1, ..., z_subjects), with packed parameters x = anchor + spread z and the
-    effects' coordinates affine in x and their own z_i; about the anchor it is nearly standard
-    normal.
+    effects' coordinates affine in x and in their own bent w(z_i); about the anchor it is nearly
+    standard normal.
 
     Parameters
     ----------
@@ -75,33 +72,3 @@ class JointTarget:
         rows = np.ascontiguousarray(vectors).reshape(-1, self.dimension)
         effects_entrance(*rows.shape, rows, x, eta, self.record)
         return x, eta
-
-    def bent(self) -> JointTarget:
-        """Return the target in coordinates that its third derivatives have bent.
-
-        These are differences of its slopes as wide as the law itself, for that is where the
-        density matters; all subjects are moved at once.
-        """
-        subjects, n = self.coordinates.place.shape
-        size = self.anchor.x.size
-
-        def slope(*steps: tuple[int, float]) -> Vector:
-            z = np.zeros((subjects, n))
-            for a, step in steps:
-                z[:, a] += step
-            return -self(np.r_[np.zeros(size), z.ravel()])[1][size:].reshape(subjects, n)
-
-        middle = slope()
-        skew = np.zeros((subjects, n, n, n))
-        for s in (1.0, -1.0):
-            one = [slope((a, s)) for a in range(n)]
-            for a in range(n):
-                skew[:, a, a] += one[a] - middle
-                for b in range(a):
-                    both = slope((a, s), (b, s)) - one[a] - one[b] + middle
-                    skew[:, a, b] += 0.5 * both
-                    skew[:, b, a] += 0.5 * both
-        orders = [(0, *order) for order in permutations((1, 2, 3))]
-        even = np.mean([skew.transpose(order) for order in orders], axis=0)
-        coordinates = self.coordinates._replace(skew=np.clip(even, -MOST, MOST))
-        return JointTarget(self.problem, self.prior, self.anchor, coordinates)

@@ -38,6 +38,12 @@ LONGEST_STEP = np.pi / 2.0
 """A quarter of the period. Where the density is normal no step errs, and longer ones, up to half
 the period, would only turn a point over."""
 
+FIRST_STEP = 1.0
+
+ACCEPTANCE = 0.75
+"""Mean acceptance that the step is adapted to. Where the density is nearly normal it makes steps of
+more than a third of half the period, three of which turn round."""
+
 HALVINGS = 60
 
 FEWEST = 20
@@ -135,14 +141,16 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
         progress_bar=False,
         progress_callback=None if told is None else _teller(told),
         progress_rate=1000,
+        target_accept=ACCEPTANCE,
         save_warmup=True,
+        return_raw_trace=True,
         blocking=False,
     )
     try:
-        tree = background.wait()
+        trace = background.wait()
     except KeyboardInterrupt:
         return _ended(background.abort(), settings, is_interrupted=True)
-    return _ended(tree, settings, is_interrupted=False)
+    return _ended(trace, settings, is_interrupted=False)
 
 
 def _model(target: Target) -> Any:
@@ -168,8 +176,9 @@ def _model(target: Target) -> Any:
             self, settings: Any, _mean: Any, cores: int, progress: Any, *more: Any
         ) -> Any:
             wanted = settings.as_dict()["settings"] | {"trajectory_kind": TRAJECTORY}
-            step_size = wanted["adapt_options"]["step_size_settings"]["adapt_options"]
-            step_size["dual_average"]["max_step_size"] = LONGEST_STEP
+            step_size = wanted["adapt_options"]["step_size_settings"]
+            step_size["initial_step"] = FIRST_STEP
+            step_size["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
             settings.update_settings(wanted)
             if isinstance(target, CompiledTarget):
                 model = _lib.PyMcModel(
@@ -220,21 +229,34 @@ def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
     return tell
 
 
-def _ended(tree: Any, settings: Settings, *, is_interrupted: bool) -> Chains | None:
-    """Take the longest chains out of nutpie's tree: all, unless there was an interrupt."""
-    if tree is None or "posterior" not in tree.children:
+def _ended(trace: Any, settings: Settings, *, is_interrupted: bool) -> Chains | None:
+    """Take the longest chains out of nutpie's trace: all, unless there was an interrupt."""
+    if trace is None:
         return None
-    vectors = tree["posterior"]["vector"].to_numpy()
-    lengths = np.sum(np.all(np.isfinite(vectors), axis=2), axis=1)
-    longest = int(np.max(lengths, initial=0))
+    vectors, statistics = trace.get_arrow_trace()
+    tuned = [int(np.sum(_column(table, "tuning"))) for table in statistics]
+    lengths = [table.num_rows - n for table, n in zip(statistics, tuned, strict=True)]
+    longest = max(lengths, default=0)
     if longest < min(FEWEST, settings.draws):
         return None
-    kept = np.flatnonzero(lengths == longest)
-    statistics = {new: tree["sample_stats"][old].to_numpy() for old, new in STATISTICS.items()}
-    steps = [tree[name]["n_steps"].sum() for name in ("sample_stats", "warmup_sample_stats")]
+    kept = [chain for chain, length in enumerate(lengths) if length == longest]
+
+    def drawn(tables: Any, name: str) -> NDArray[Any]:
+        columns = [_column(tables[k], name).reshape(tables[k].num_rows, -1) for k in kept]
+        return np.array([column[tuned[k] :] for k, column in zip(kept, columns, strict=True)])
+
     return Chains(
-        vectors[kept, :longest],
-        {name: values[kept, :longest] for name, values in statistics.items()},
-        int(sum(steps)),
+        drawn(vectors, "vector"),
+        {new: drawn(statistics, old)[:, :, 0] for old, new in STATISTICS.items()},
+        int(sum(np.sum(_column(table, "n_steps")) for table in statistics)),
         is_interrupted,
     )
+
+
+def _column(table: Any, name: str) -> NDArray[Any]:
+    """Return the numbers of a column of an Arrow table, lists of them flattened."""
+    import pyarrow
+
+    column = pyarrow.array(table.column(name))
+    flat = column.flatten() if hasattr(column, "flatten") else column
+    return np.asarray(flat.to_numpy(zero_copy_only=False))

@@ -19,55 +19,57 @@ from pkmodel.kernels.types import Vector
 
 REACH = 2.0
 
-MOST = 1.2
-"""Largest own skewness that is taken out; the map turns back from 3 / `REACH` on."""
+MOST = 0.75
+"""Largest skewness that is taken out; the map would turn back from 3 / `REACH` on."""
+
+SQUARE, SLOPE, SECOND, STRETCH, KEPT = 0, 1, 2, 3, 4
+"""Kept of each coordinate: its square with two derivatives, and exp(s)."""
 
 
 @kernel
-def _square(z: float) -> tuple[float, float, float]:
-    """Square of `z` near 0, linear far away; two derivatives."""
-    root = np.sqrt(1.0 + z * z / (REACH * REACH))
-    return 2.0 * REACH * REACH * (root - 1.0), 2.0 * z / root, 2.0 / (root * root * root)
+def bend(skew: Vector, z: Vector, w: Vector, kept: Vector) -> float:
+    """Write w at z, arrays (n,), and `kept` (n, 4) for the way back.
 
-
-@kernel
-def bend(skew: Vector, z: Vector, w: Vector) -> float:
-    """Write w at z, arrays (n,); return the logarithm of the volume."""
-    volume = 0.0
+    Returns
+    -------
+    float
+        Logarithm of the volume.
+    """
+    exponent, volume = 0.0, 1.0
     for a in range(z.size):
+        root = np.sqrt(1.0 + z[a] * z[a] / (REACH * REACH))
+        inverse = 1.0 / root
+        kept[a, SQUARE] = 2.0 * REACH * REACH * (root - 1.0)
+        kept[a, SLOPE] = 2.0 * z[a] * inverse
+        kept[a, SECOND] = 2.0 * inverse * inverse * inverse
         stretch = shift = 0.0
         for b in range(a):
             stretch -= 0.5 * skew[a, a, b] * z[b]
-            shift -= 0.5 * skew[b, b, a] * _square(z[b])[0]
+            shift -= 0.5 * skew[b, b, a] * kept[b, SQUARE]
             for c in range(b):
                 shift -= skew[a, b, c] * z[b] * z[c]
         for b in range(a + 1, z.size):
             shift -= 0.5 * skew[b, b, a]
+        kept[a, STRETCH] = np.exp(stretch) if a > 0 else 1.0
         own = skew[a, a, a] / 6.0
-        square, slope, _ = _square(z[a])
-        w[a] = np.exp(stretch) * (z[a] - own * (2.0 + square)) + shift
-        volume += stretch + np.log(1.0 - own * slope)
-    return volume
+        w[a] = kept[a, STRETCH] * (z[a] - own * (2.0 + kept[a, SQUARE])) + shift
+        exponent += stretch
+        volume *= 1.0 - own * kept[a, SLOPE]
+    return exponent + np.log(volume)
 
 
 @kernel
-def bend_back(skew: Vector, z: Vector, by_w: Vector, by_z: Vector) -> None:
+def bend_back(skew: Vector, z: Vector, kept: Vector, by_w: Vector, by_z: Vector) -> None:
     """Write slopes in z of a function of w less the logarithm of the volume."""
     for a in range(z.size):
-        by_z[a] = 0.0
-    for a in range(z.size):
-        stretch = 0.0
-        for b in range(a):
-            stretch -= 0.5 * skew[a, a, b] * z[b]
         own = skew[a, a, a] / 6.0
-        square, slope, second = _square(z[a])
-        along = 1.0 - own * slope
-        by_own = by_w[a] * np.exp(stretch)
-        by_stretch = by_own * (z[a] - own * (2.0 + square)) - 1.0
-        by_z[a] += by_own * along + own * second / along
+        along = 1.0 - own * kept[a, SLOPE]
+        by_own = by_w[a] * kept[a, STRETCH]
+        by_stretch = by_own * (z[a] - own * (2.0 + kept[a, SQUARE])) - 1.0
+        by_z[a] = by_own * along + own * kept[a, SECOND] / along
         for b in range(a):
             by_z[b] -= 0.5 * skew[a, a, b] * by_stretch
-            by_z[b] -= 0.5 * skew[b, b, a] * _square(z[b])[1] * by_w[a]
+            by_z[b] -= 0.5 * skew[b, b, a] * kept[b, SLOPE] * by_w[a]
             for c in range(b):
                 by_z[b] -= skew[a, b, c] * z[c] * by_w[a]
                 by_z[c] -= skew[a, b, c] * z[b] * by_w[a]

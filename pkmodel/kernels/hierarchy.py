@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import allocating_kernel, kernel
-from pkmodel.kernels.bend import bend, bend_back
+from pkmodel.kernels.bend import KEPT, bend, bend_back
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.joint import add_rows
 from pkmodel.kernels.likelihood import Population, Rows, to_log
@@ -141,11 +141,11 @@ def _carry_back(
 
 @kernel
 def place_effects(
-    coordinates: Coordinates, point: Point, factor: Vector, u: Vector, eta: Vector, w: Vector
+    coordinates: Coordinates, point: Point, factor: Vector, u: Vector, eta: Vector, kept: Vector
 ) -> float:
     """Write the effects of all subjects, standard ones and eta = L u; arrays (subjects, n).
 
-    `w` (n,) is scratch.
+    `kept` (subjects, n, 4) is what `bend` keeps.
 
     Returns
     -------
@@ -159,7 +159,8 @@ def place_effects(
     volume = 0.0
     for i in range(subjects):
         here = eta[i]
-        volume += bend(skew[i], z[i], w)
+        w = u[i]
+        volume += bend(skew[i], z[i], w, kept[i])
         for a in range(n):
             total = place[i, a]
             for k in range(distance.size):
@@ -205,7 +206,13 @@ def _add_rows_of_all(
 
 @kernel
 def _carry_back_all(
-    coordinates: Coordinates, factor: Vector, z: Vector, u: Vector, room: Vector, slopes: Slopes
+    coordinates: Coordinates,
+    factor: Vector,
+    z: Vector,
+    u: Vector,
+    kept: Vector,
+    room: Vector,
+    slopes: Slopes,
 ) -> float:
     """Carry the slopes of the rows to what is sampled; return the prior's part of the effects."""
     centred, spread, slope = coordinates.centred, coordinates.spread, coordinates.slope
@@ -226,7 +233,7 @@ def _carry_back_all(
             total += 0.5 * u[i, a] * u[i, a]
         _carry_back(factor, centred, u[i], by_u, by_direction[i], by_shift[i], by_factor)
         _through_coordinates(spread[i], slope[i], by_u, by_w, by_distance)
-        bend_back(skew[i], z[i], by_w, by_z[i])
+        bend_back(skew[i], z[i], kept[i], by_w, by_z[i])
     return total
 
 
@@ -273,9 +280,11 @@ def hierarchy(
     work = make_rows_work(steps, n, m)
     u, eta = np.empty((subjects, n)), np.empty((subjects, n))
     factor, room = population.factor, work.vector
-    volume = place_effects(coordinates, point, factor, u, eta, room[0, :n])
+    kept = np.empty((subjects, n, KEPT))
+    volume = place_effects(coordinates, point, factor, u, eta, kept)
     predict_at(predict, (steps, psi, 0, subjects, eta.ravel(), 1, work))
     if rows.is_log:
         to_log(work, work.f.size, n, m, 1)
     total = _add_rows_of_all(steps, rows, population, work, slopes)
-    return total - volume + _carry_back_all(coordinates, factor, point.z, u, room, slopes)
+    total -= volume
+    return total + _carry_back_all(coordinates, factor, point.z, u, kept, room, slopes)

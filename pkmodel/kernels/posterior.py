@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pkmodel._jit import Address, allocating_kernel, as_array, c_function, kernel, recalled
+from pkmodel.kernels.bend import KEPT
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy, place_effects
 from pkmodel.kernels.likelihood import Population, Rows
@@ -56,6 +57,28 @@ class Target(NamedTuple):
     carrier: Long1
     anchor: Float1
     spread: Float2
+
+
+class Here(NamedTuple):
+    """The population parameters at a vector.
+
+    Attributes
+    ----------
+    x, distance : arrays (size,)
+        Packed, and less the anchor.
+    theta_slope : array (free thetas,)
+    factor, sigma : arrays
+        As in `Population`.
+    mu, jacobian : arrays (n, parameters), (n, parameters, free thetas)
+    """
+
+    x: Vector
+    distance: Vector
+    theta_slope: Vector
+    factor: Vector
+    sigma: Vector
+    mu: Vector
+    jacobian: Vector
 
 
 @allocating_kernel
@@ -114,54 +137,41 @@ def _add_by_theta(
 
 
 @kernel
-def _from_anchor(target: Target, vector: Vector, distance: Vector, x: Vector) -> None:
+def _from_anchor(target: Target, vector: Vector, here: Here) -> None:
     """Write the packed parameters and their distance from the anchor."""
     spread = target.spread
-    for k in range(x.size):
+    for k in range(here.x.size):
         total = 0.0
         for j in range(k + 1):
             total += spread[k, j] * vector[j]
-        distance[k] = total
-        x[k] = target.anchor[k] + total
+        here.distance[k] = total
+        here.x[k] = target.anchor[k] + total
 
 
 @kernel
 def _write_gradient(spread: Vector, by_x: Vector, by_z: Vector, gradient: Vector) -> bool:
-    """Write the slopes in the vector; return whether all are finite."""
+    """Write slopes in the vector; return whether all are finite.
+
+    Parameters
+    ----------
+    by_x, by_z : arrays (size,), (subjects, n)
+        Slopes of -log density.
+    """
     size = by_x.size
     for k in range(size):
         total = 0.0
         for j in range(k, size):
             total += spread[j, k] * by_x[j]
-        gradient[k] = total
-    for k in range(by_z.size):
-        gradient[size + k] = -by_z[k]
+        gradient[k] = -total
+    at = size
+    for i in range(by_z.shape[0]):
+        for a in range(by_z.shape[1]):
+            gradient[at] = -by_z[i, a]
+            at += 1
     is_finite = True
     for k in range(gradient.size):
         is_finite = is_finite and np.isfinite(gradient[k])
     return is_finite
-
-
-class Here(NamedTuple):
-    """The population parameters at a vector.
-
-    Attributes
-    ----------
-    x, distance : arrays (size,)
-        Packed, and less the anchor.
-    theta_slope : array (free thetas,)
-    factor, sigma : arrays
-        As in `Population`.
-    mu, jacobian : arrays (n, parameters), (n, parameters, free thetas)
-    """
-
-    x: Vector
-    distance: Vector
-    theta_slope: Vector
-    factor: Vector
-    sigma: Vector
-    mu: Vector
-    jacobian: Vector
 
 
 @allocating_kernel
@@ -184,7 +194,7 @@ def _go(target: Target, vector: Vector, here: Here) -> bool:
     """Write the population parameters at a vector; return whether they are finite."""
     layout, mu = target.layout, here.mu
     theta = np.empty(layout.theta.size)
-    _from_anchor(target, vector, here.distance, here.x)
+    _from_anchor(target, vector, here)
     is_finite = unpack(layout, here.x, theta, here.theta_slope, here.factor, here.sigma)
     typical_parameters(target.tape, theta, mu, here.jacobian)
     for row in range(mu.shape[0]):
@@ -242,10 +252,10 @@ def joint_log_density(vector: Vector, gradient: Vector, target: Target) -> float
     _add_by_theta(target, here.jacobian, slopes.by_direction, slopes.by_shift, by_theta)
     add_packed(target.layout, factor, sigma, slopes.by_factor, slopes.by_sigma, by_packed)
     for k in range(size):
-        by_x[k] -= by_packed[k] + slopes.by_distance[k]
+        by_x[k] = by_packed[k] + slopes.by_distance[k] - by_x[k]
         if k < free:
-            by_x[k] -= by_theta[k] * here.theta_slope[k]
-    if not _write_gradient(target.spread, by_x, slopes.by_z.ravel(), gradient):
+            by_x[k] += by_theta[k] * here.theta_slope[k]
+    if not _write_gradient(target.spread, by_x, slopes.by_z, gradient):
         return -np.inf
     return density - value if np.isfinite(value) else -np.inf
 
@@ -258,12 +268,12 @@ def effects_along(
     subjects, n = target.coordinates.place.shape
     size = target.anchor.size
     here = _make_here(target)
-    u, own, room = np.empty((subjects, n)), np.empty((subjects, n)), np.empty(n)
+    u, own, kept = np.empty((subjects, n)), np.empty((subjects, n)), np.empty((subjects, n, KEPT))
     for k in range(count):
         vector = vectors[k * dimension : (k + 1) * dimension]
         _go(target, vector, here)
         point = _point(target, vector, here)
-        place_effects(target.coordinates, point, here.factor, u, own, room)
+        place_effects(target.coordinates, point, here.factor, u, own, kept)
         for j in range(size):
             x[k * size + j] = here.x[j]
         for i in range(subjects):
