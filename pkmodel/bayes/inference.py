@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor, find_anchor
-from pkmodel.bayes.coordinates import INFORMED, informed_shares
+from pkmodel.bayes.coordinates import known_effects
 from pkmodel.bayes.correction import correct
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose
 from pkmodel.bayes.joint import JointTarget
@@ -33,8 +33,9 @@ Vector = NDArray[np.float64]
 CHAINS, TUNE, DRAWS = 4, 150, 1000
 """Where no number is asked for."""
 
-CERTAIN = 0.3
-"""Largest deviation of the logarithm of an effect's standard deviation that counts as known."""
+BOLD, CAREFUL = 0.7, 0.8
+"""Mean acceptance that steps are adapted to: where the posterior is nearly normal they may be so long
+that three of them turn round; in the neck of a funnel long ones end in divergences."""
 
 SAMPLED = "sampled"
 
@@ -99,21 +100,17 @@ def target_of(problem: Problem, anchor: Anchor) -> str:
     """
     if problem.options.target is not None:
         return problem.options.target
-    names = problem.packing.names
-    own = [k for k, n in enumerate(names) if n.startswith(("omega", "occasion")) and "," not in n]
-    deviation = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))[own]
-    shares = informed_shares(problem, anchor)
-    is_known = bool(np.all(deviation < CERTAIN) and np.all(shares < INFORMED))
-    return JOINT if is_known else MARGINAL
+    return JOINT if np.all(known_effects(problem, anchor)) else MARGINAL
 
 
-def _settings(problem: Problem) -> Settings:
+def _settings(problem: Problem, acceptance: float) -> Settings:
     options = problem.options
     return Settings(
         chains=options.chains or CHAINS,
         tune=options.tune or TUNE,
         draws=options.draws or DRAWS,
         seed=options.seed,
+        acceptance=acceptance,
         cores=problem.threads,
     )
 
@@ -128,7 +125,7 @@ def _joint(
     problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
 ) -> tuple[Posterior, bool]:
     target = bent(JointTarget(problem, prior, anchor))
-    settings = _settings(problem)
+    settings = _settings(problem, BOLD if np.all(target.coordinates.centred) else CAREFUL)
     chains = _sampled(sample(target, settings, told))
     x, eta = target.effects(chains.vectors)
     centred = tuple(bool(c) for c in target.coordinates.centred)
@@ -142,7 +139,7 @@ def _marginal(
     problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
 ) -> tuple[Posterior, bool]:
     target = MarginalTarget(problem, prior, anchor)
-    settings = _settings(problem)
+    settings = _settings(problem, CAREFUL)
     chains = _sampled(sample(target, settings, told))
     corrected = correct(target, chains, problem.options.seed)
     statistics = {

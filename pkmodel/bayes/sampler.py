@@ -40,10 +40,6 @@ the period, would only turn a point over."""
 
 FIRST_STEP = 1.0
 
-ACCEPTANCE = 0.75
-"""Mean acceptance that the step is adapted to. Where the density is nearly normal it makes steps of
-more than a third of half the period, three of which turn round."""
-
 HALVINGS = 60
 
 FEWEST = 20
@@ -83,6 +79,8 @@ class Settings:
     chains, tune, draws : int
         Chains; draws of each that adapt the sampler; draws of each that are kept.
     seed : int
+    acceptance : float
+        Mean acceptance that the step is adapted to.
     cores : int
         Chains at a time; the draws are the same for any number.
     """
@@ -91,6 +89,7 @@ class Settings:
     tune: int
     draws: int
     seed: int
+    acceptance: float = 0.8
     cores: int = 1
 
 
@@ -141,7 +140,7 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
         progress_bar=False,
         progress_callback=None if told is None else _teller(told),
         progress_rate=1000,
-        target_accept=ACCEPTANCE,
+        target_accept=settings.acceptance,
         save_warmup=True,
         return_raw_trace=True,
         blocking=False,
