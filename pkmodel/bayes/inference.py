@@ -34,8 +34,8 @@ CHAINS, TUNE, DRAWS = 4, 150, 1000
 """Where no number is asked for."""
 
 BOLD, CAREFUL = 0.7, 0.8
-"""Mean acceptance that steps are adapted to: where the posterior is nearly normal they may be so long
-that three of them turn round; in the neck of a funnel long ones end in divergences."""
+"""Mean acceptance that steps are adapted to: where the posterior is nearly normal they may be so
+long that three of them turn round; in the neck of a funnel long ones end in divergences."""
 
 SAMPLED = "sampled"
 

@@ -1,7 +1,8 @@
 """Third derivatives of the joint density, by which its coordinates are bent towards a normal law.
 
 They are second differences of its exact slopes in the effects, of all subjects at once, as wide as
-the law itself, for that is where the density matters. What is approximate here costs the sampler time, and changes nothing of its law.
+the law itself, for that is where the density matters. What is approximate here costs the sampler
+time, and changes nothing of its law.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pkmodel.bayes.joint import JointTarget
 from pkmodel.kernels.bend import MOST
 
 Vector = NDArray[np.float64]
+
 
 def bent(target: JointTarget) -> JointTarget:
     """Return a target in coordinates of the effects that are bent by their skewness."""

@@ -35,7 +35,7 @@ def bend(skew: Vector, z: Vector, w: Vector, kept: Vector) -> float:
     float
         Logarithm of the volume.
     """
-    exponent, volume = 0.0, 1.0
+    total, volume = 0.0, 1.0
     for a in range(z.size):
         root = np.sqrt(1.0 + z[a] * z[a] / (REACH * REACH))
         inverse = 1.0 / root
@@ -53,9 +53,10 @@ def bend(skew: Vector, z: Vector, w: Vector, kept: Vector) -> float:
         kept[a, STRETCH] = np.exp(stretch) if a > 0 else 1.0
         own = skew[a, a, a] / 6.0
         w[a] = kept[a, STRETCH] * (z[a] - own * (2.0 + kept[a, SQUARE])) + shift
-        exponent += stretch
+        total += stretch
         volume *= 1.0 - own * kept[a, SLOPE]
-    return exponent + np.log(volume)
+    total += np.log(volume)
+    return total
 
 
 @kernel

@@ -133,7 +133,8 @@ def add_rows(
     for k in range(3):
         if not active[k]:
             by_sigma[k] = 0.0
-    return total + np.log(product)
+    total += np.log(product)
+    return total
 
 
 @kernel
@@ -163,7 +164,7 @@ def joint_slopes(
     float
         Infinite where the model is not defined.
     """
-    predict, steps, psi, rows, population, frozen, subject = individual
+    predict, steps, psi, rows, population, _, subject = individual
     n = psi.effects
     apply(population.factor, n, u, eta)
     predict_rows(predict, steps, psi, rows, subject, eta, 1, work)

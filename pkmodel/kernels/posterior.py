@@ -20,7 +20,7 @@ from pkmodel.kernels.packed import Layout, add_packed, unpack
 from pkmodel.kernels.prior import Law, log_prior
 from pkmodel.kernels.subject import Psi
 from pkmodel.kernels.tape import Tape, typical_parameters
-from pkmodel.kernels.types import Float1, Float2, Long1, Vector
+from pkmodel.kernels.types import Counts, Float1, Float2, Long1, Vector
 
 
 class Target(NamedTuple):
@@ -104,7 +104,7 @@ def _psi_at(psi: Psi, varies: bool, mu: Vector, jacobian: Vector) -> Psi:
 
 
 @allocating_kernel
-def _shifts(first: Vector, carrier: Vector, mu: Vector) -> Vector:
+def _shifts(first: Counts, carrier: Counts, mu: Vector) -> Vector:
     """Typical parameters that the centred effects are measured from; array (subjects, n)."""
     out = np.zeros((first.size, carrier.size))
     for a in range(carrier.size):

@@ -80,7 +80,9 @@ def _row(law: Law, number: int, which: int, x: Vector, gradient: Vector) -> floa
     for k in range(first, first + i):
         gradient[k] = 2.0 * by_variance * x[k]
     gradient[first + i] = 2.0 * by_variance * square + power + 1.0
-    return density + (power + 1.0) * log_diagonal - (power + i) * 0.5 * np.log(variance)
+    density += (power + 1.0) * log_diagonal
+    density -= (power + i) * 0.5 * np.log(variance)
+    return density
 
 
 @kernel

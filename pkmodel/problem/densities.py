@@ -222,9 +222,7 @@ class Densities(Arrays):
             psi=psi,
             varies=self.varies,
             rows=self.rows,
-            tape=make_tape(
-                self._formulas, {i: k for k, i in enumerate(free)}, self._distribution
-            ),
+            tape=make_tape(self._formulas, {i: k for k, i in enumerate(free)}, self._distribution),
             layout=self.packing.layout(),
             law=law,
             coordinates=coordinates,
