@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
 from scipy import stats
+from scipy.special import ndtr
 
 import pkmodel as pk
 from pkmodel.bayes.anchor import find_anchor
@@ -207,23 +208,24 @@ def test_effects_that_the_data_tell_of_are_centred():
 # -- posteriors ---------------------------------------------------------------------------------
 
 
-def grid_moments(model: Model, data: pd.DataFrame) -> np.ndarray:
+def grid_moments(data: pd.DataFrame) -> tuple[np.ndarray, float]:
     """Posterior means and deviations of CL and its standard deviation, by sums over a grid.
 
-    The concentration, its error and the integral over the effect are written out here.
+    And the 5 % quantile of the latter. The concentration, its error and the integral over the
+    effect are written out here.
     """
     seen = data[data["DV"].notna()]
     y = seen["DV"].to_numpy().reshape(data["ID"].nunique(), -1)
     t = seen["TIME"].to_numpy().reshape(y.shape)
-    cl, sd = np.exp(np.linspace(-1.5, 1.5, 76)), np.exp(np.linspace(-6.0, 0.6, 67))
+    cl, sd = np.exp(np.linspace(-1.5, 1.5, 76)), np.exp(np.linspace(-9.0, 0.6, 97))
     log_cl = np.linspace(-4.0, 4.0, 2001)
     f = 10.0 * np.exp(-np.exp(log_cl)[:, None, None] / 10.0 * t)
-    given = stats.norm.logpdf(y, f, 0.1 * f).sum(axis=2)
+    given = np.exp(stats.norm.logpdf(y, f, 0.1 * f).sum(axis=2))
+    ends = np.concatenate([[-np.inf], 0.5 * (log_cl[1:] + log_cl[:-1]), [np.inf]])
     density = np.empty((cl.size, sd.size))
     for a, middle in enumerate(np.log(cl)):
         for b, width in enumerate(sd):
-            law = stats.norm.pdf(log_cl, middle, width)[:, None]
-            share = np.sum(np.exp(given) * law, axis=0) * (log_cl[1] - log_cl[0])
+            share = np.diff(ndtr((ends - middle) / width)) @ given
             density[a, b] = np.sum(np.log(np.maximum(share, 1e-300)))
     density += (stats.lognorm(0.5).logpdf(cl) + np.log(cl))[:, None]
     density += stats.halfnorm(scale=0.4).logpdf(sd) + np.log(sd)
@@ -232,7 +234,9 @@ def grid_moments(model: Model, data: pd.DataFrame) -> np.ndarray:
     values = [np.broadcast_to(cl[:, None], weight.shape), np.broadcast_to(sd, weight.shape)]
     means = [np.sum(weight * v) for v in values]
     spread = [np.sqrt(np.sum(weight * v**2) - m**2) for v, m in zip(values, means, strict=True)]
-    return np.array([means, spread])
+    half_step = 0.5 * np.log(sd[1] / sd[0])
+    low = np.exp(np.interp(0.05, np.cumsum(weight.sum(axis=0)), np.log(sd) + half_step))
+    return np.array([means, spread]), float(low)
 
 
 @pytest.fixture(scope="module")
@@ -241,15 +245,17 @@ def tiny() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def tiny_moments(tiny) -> np.ndarray:
-    return grid_moments(one_effect(), tiny)
+def tiny_moments(tiny) -> tuple[np.ndarray, float]:
+    return grid_moments(tiny)
 
 
 @pytest.mark.parametrize("target", ["joint", "marginal"])
 def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
     """Four subjects, whose variance is hardly known: means within 5 Monte Carlo errors.
 
-    Deviations within 15 %: of 8,000 draws, a thousand or more effective, four times chance.
+    Deviations within 15 %: of 8,000 draws, a thousand or more effective, four times chance. Of the
+    lowest 5 % of the variance within 2 % of all draws, twice chance with 500 effective draws: seen
+    with six seeds each are 4.0 to 5.8 %, and none in coordinates centred about a small variance.
     """
     problem = problem_of(one_effect(), tiny, target=target, draws=2000)
     found = infer(problem)
@@ -257,9 +263,10 @@ def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
     drawn = np.exp(found.posterior.x)
     errors = [np.std(drawn[:, :, k]) / np.sqrt(mean_size(drawn[:, :, k])) for k in range(2)]
     drawn = drawn.reshape(-1, 2)
-    means, spread = tiny_moments
+    (means, spread), low = tiny_moments
     assert np.all(np.abs(drawn.mean(axis=0) - means) < 5.0 * np.array(errors))
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.15)
+    assert abs(np.mean(drawn[:, 1] < low) - 0.05) < 0.02
 
 
 def test_both_targets_have_the_same_posterior_of_phenobarbital():

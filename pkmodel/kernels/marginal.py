@@ -284,7 +284,7 @@ def _marginal(
             )
 
 
-@kernel
+@allocating_kernel
 def _predictions(
     predict: int, steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector
 ) -> None:
