@@ -28,7 +28,7 @@ Vector = NDArray[np.float64]
 NOISE = 0.2
 """Variance of the log weight of a draw that the estimates of the exact likelihood may add."""
 
-FEWEST, MOST = 4, 2000
+FEWEST, MOST = 8, 2000
 """Proposals of the effects of each subject at each draw."""
 
 PILOT = 200
