@@ -56,7 +56,7 @@ def bend(skew: Vector, z: Vector, w: Vector, kept: Vector) -> float:
         total += stretch
         volume *= 1.0 - own * kept[a, SLOPE]
     total += np.log(volume)
-    return total
+    return float(total)
 
 
 @kernel

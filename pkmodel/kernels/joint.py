@@ -134,7 +134,7 @@ def add_rows(
         if not active[k]:
             by_sigma[k] = 0.0
     total += np.log(product)
-    return total
+    return float(total)
 
 
 @kernel

@@ -82,7 +82,7 @@ def _row(law: Law, number: int, which: int, x: Vector, gradient: Vector) -> floa
     gradient[first + i] = 2.0 * by_variance * square + power + 1.0
     density += (power + 1.0) * log_diagonal
     density -= (power + i) * 0.5 * np.log(variance)
-    return density
+    return float(density)
 
 
 @kernel
