@@ -278,7 +278,7 @@ def test_settled_orders_are_those_of_the_integral(name: str) -> None:
 
 def test_the_lower_of_two_modes_is_found() -> None:
     """A residual exponent near 1 makes second modes; next to the optimum hardly any subject may
-    have a point on a grid that is lower than its mode: 10 of 1600 here, 50 by searches from zero."""
+    have a point on a grid that is lower than its mode: 10 of 1600, 50 by searches from zero."""
     case = CASES["exponent"]
     fit = pk.fit(case.model, case.data(), method="laplace", covariance="none")
     problem, rng = fit.problem, np.random.default_rng(1)
