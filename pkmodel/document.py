@@ -207,12 +207,17 @@ def search_part(problem: Problem, estimate: Estimate) -> Part:
 
 def integration_part(problem: Problem, estimate: Estimate) -> Part:
     """Say how fine an integral over the effects was, and the error of the objective by it."""
-    order, final = estimate.order, estimate.final
+    orders, final = estimate.orders, estimate.final
     is_sampled = problem.likelihood == "imp"
     return {
         "quadrature": None
-        if order is None
-        else {"order": order.nodes, "change": number(order.change), "settled": order.is_settled},
+        if orders is None
+        else {
+            "lowest_order": int(np.min(orders.nodes)),
+            "highest_order": int(np.max(orders.nodes)),
+            "error": number(orders.error),
+            "settled": orders.is_settled,
+        },
         "importance": {
             "draws": problem.draws,
             "error": number(final.error),

@@ -243,8 +243,10 @@ def _integration(document: Document) -> Iterator[Check]:
     """Judge the integral over the effects, where there were nodes."""
     quadrature, sampled = document["quadrature"], document["importance"]
     if quadrature:
-        change = number(quadrature["change"]) or UNKNOWN
-        finding = f"order {quadrature['order']}; the next one changes the objective by {change}"
+        change = number(quadrature["error"]) or UNKNOWN
+        least, most = quadrature["lowest_order"], quadrature["highest_order"]
+        by = f"order {most}" if least == most else f"orders {least} to {most}"
+        finding = f"{by}; the next ones change the objective by {change} at most"
         yield Check("quadrature", "ok" if quadrature["settled"] else "look", finding)
     if sampled:
         share = sampled["least_share"]

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from pkmodel.bayes.inference import TUNE
 from pkmodel.cli import main
 from pkmodel.fitting import COMPILING
 from pkmodel.output_folder import FIT_FILES
@@ -185,7 +186,7 @@ def test_check_lists_the_priors_that_full_bayes_will_use(definition):
     more += "[prior.theta]\nv_apgr = { normal = [0.2, 0.1] }"
     text = _run("check", definition({'method = "focei"': more, "seed = 1": ""})).stdout
     lines = [re.sub(r" +", " ", line.strip()) for line in text.splitlines()]
-    assert "fit nuts, 4 chains of 700 draws after 300, target joint, seed 1" in lines
+    assert f"fit nuts, 4 chains of 700 draws after {TUNE}, target joint, seed 1" in lines
     start = lines.index("priors (omega: of the standard deviations)")
     assert lines[start + 1 : start + 8] == [
         "theta cl ~ lognormal(median 0.005, log sd 2), default",

@@ -82,7 +82,7 @@ class Diagnosis:
 
 def diagnose(problem: Problem, posterior: Posterior) -> Diagnosis:
     """Judge the draws of every free population parameter."""
-    natural = np.apply_along_axis(problem.packing.natural, 2, posterior.x)
+    natural = problem.packing.natural(posterior.x)
     mixing = {}
     for k, name in enumerate(problem.packing.names):
         drawn = natural[:, :, k]
