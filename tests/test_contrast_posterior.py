@@ -136,7 +136,7 @@ def test_a_ratio_that_is_a_theta_has_its_draws(sampled, metric, theta, sign):
 def test_flat_priors_and_rich_data_agree_with_the_profile_likelihood(sampled, data):
     """Ratio within 0.1, ends within 0.15 standard errors; of 4000 draws an end is known to 0.03.
 
-    Seen: see the printed gaps.
+    Seen, by two versions of the sampler: up to 0.05 and 0.10.
     """
     best = with_bsa(pk.fit(plain(), data, method="laplace", covariance=False))
     profile = in_model_contrasts(
@@ -216,7 +216,7 @@ def test_ratios_of_subjects_are_those_of_the_draws(unaware, metric):
 
 
 def test_with_rich_data_the_interval_is_nearly_that_of_welch(unaware):
-    """Seen: widths within 6 %, ratios within 0.02 standard errors."""
+    """Seen: a width 4 % larger, ratios within 0.004 standard errors."""
     found = one(ratios(unaware).contrasts, "CL_BSA", OF_SUBJECTS)
     welch = one(unaware.contrast("CODE", metrics=["CL_BSA"]).contrasts, "CL_BSA", "individual")
     widths = [np.log(c.upper / c.lower) for c in (found, welch)]
