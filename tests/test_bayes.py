@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from pkmodel.bayes.anchor import find_anchor
 from pkmodel.bayes.chain_statistics import mean_size, smooth
 from pkmodel.bayes.coordinates import choose_coordinates, informed_shares, make_coordinates
 from pkmodel.bayes.correction import propose
-from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
+from pkmodel.bayes.diagnosis import Mixing, diagnose, posterior_status, posterior_warnings
 from pkmodel.bayes.inference import infer, target_of
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
@@ -459,8 +460,26 @@ def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
     assert (folder / "fit.nc").is_file()
     text = summary_text(fitted.to_dict())
     assert "full Bayes (NUTS)" in text
-    assert "theta v_apgr ~ normal(mean 0.1, sd 5)" in text
-    assert "R-hat" in text
+    assert "theta v_apgr ~ normal(mean 0.1, sd 5), default" in text
+    assert "2 chains of 100 draws after 60" in " ".join(text.split())
+    head, rows = re.split(r"(?=\ntheta cl )", text, maxsplit=1)
+    names = re.split(r"  +", head.splitlines()[-1])
+    cells = re.split(r"  +", rows.splitlines()[1])
+    shown = dict(zip(names, cells, strict=False))
+    mixing = fitted.diagnosis.mixing["theta cl"]
+    assert shown["bulk ESS"] == f"{mixing.bulk:.0f}"
+    assert shown["tail ESS"] == f"{mixing.tail:.0f}"
+    assert shown["R-hat"] == f"{mixing.r_hat:.3f}"
+
+
+def test_a_low_size_is_said_to_be_of_bulk_or_tails():
+    assert Mixing(1.0, 380.4, 900.0, 0.1).fewest == "380 (bulk)"
+    assert Mixing(1.0, 900.0, 250.6, 0.1).fewest == "251 (tails)"
+    problem = problem_of(one_effect(), bolus_data(4, [2.0, 8.0], 11))
+    few = _posterior(0.1 * np.random.default_rng(1).normal(size=(4, 60, 2)))
+    diagnosis = diagnose(problem, few)
+    (text,) = [t for t in posterior_warnings(few, diagnosis) if "fewer than 400" in t]
+    assert f"theta cl {diagnosis.mixing['theta cl'].fewest}" in text
 
 
 def test_priors_are_refused_without_full_bayes():
