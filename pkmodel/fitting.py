@@ -135,7 +135,8 @@ def fit(
     if options.method == FULL_BAYES:
         with within(_source(model)):
             return _full_bayes(title, problem, subjects, seconds, begin, say)
-    estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say))
+    unit = "iteration" if options.method == "saem" else "evaluation"
+    estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say, unit))
     if estimate is None:
         with within(_source(model)):
             raise _undefined(problem)
@@ -198,12 +199,14 @@ def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
     return tell
 
 
-def _progress_line(starts: int, say: Progress) -> Callable[[int, int, float], None]:
+def _progress_line(
+    starts: int, say: Progress, unit: str = "evaluation"
+) -> Callable[[int, int, float], None]:
     """Return what tells in a line how far the search has come."""
 
-    def tell(start: int, evaluations: int, value: float) -> None:
+    def tell(start: int, count: int, value: float) -> None:
         which = f"start {start + 1} of {starts}, " if starts > 1 else ""
-        say(f"{which}evaluation {evaluations}: objective {value:.3f}")
+        say(f"{which}{unit} {count}: objective {value:.3f}")
 
     return tell
 

@@ -11,7 +11,9 @@ import pytest
 
 from grid_likelihood import POINTS, REACH
 from pkmodel.definition import given_data
-from pkmodel.estimate.chains import advance, carry_along, mean_typical, start_chains
+from pkmodel.estimate.chains import advance, mean_typical, start_chains
+from pkmodel.estimate.saem_run import Run
+from pkmodel.estimate.sampling import Phase
 from pkmodel.kernels.metropolis import Moves
 from pkmodel.models.model import Options
 from pkmodel.problem import Problem
@@ -137,7 +139,12 @@ def test_own_parameters_stay_when_typical_ones_move(problem):
     state = start_chains(problem, x, 2, 0)
     moved = x.copy()
     moved[:2] += [0.4, -0.7]
-    carried = carry_along(problem, state, x, moved)
-    before = mean_typical(problem, x)[:, None] + state.eta
-    after = mean_typical(problem, moved)[:, None] + carried.eta
-    np.testing.assert_allclose(after, before, rtol=0, atol=1e-13)
+    run = Run(problem, 0, x, state, None)
+    centre = run.chains.centre
+    for target in (0.5 * (x + moved), moved):
+        run.move(target, Phase.EXPLORATION)
+    before, after = mean_typical(problem, x), mean_typical(problem, moved)
+    for here, there in ((state.eta, run.chains.eta), (centre[:, None], run.chains.centre[:, None])):
+        np.testing.assert_allclose(
+            after[:, None] + there, before[:, None] + here, rtol=0, atol=1e-13
+        )

@@ -20,9 +20,9 @@ from pkmodel.kernels.metropolis import Moves
 
 Vector = NDArray[np.float64]
 
-AVERAGING = Moves(independent=2, together=1, single=0)
+AVERAGING = Moves(independent=4, together=1, single=0)
 
-BATCH, BURN_IN = 20, 5
+BATCH, BURN_IN = 20, 4
 """Iterations at one point for a Newton step, and those before that do not count."""
 
 DRAWS, LEAST_DRAWS = 2400, 4
@@ -30,7 +30,7 @@ DRAWS, LEAST_DRAWS = 2400, 4
 
 NEWTON_STEPS, LONGEST_STEP = 20, 1.0
 
-NEAR = 0.1
+NEAR = 0.25
 """Averaging begins where a Newton step is at most so many standard errors, and packed units."""
 
 PRECISION = 0.015
@@ -38,7 +38,7 @@ PRECISION = 0.015
 
 LARGEST_R_HAT = 1.05
 
-LEAST_AVERAGED = 60
+LEAST_AVERAGED = 40
 """Iterations before the first test of these."""
 
 LEAST_CURVATURE = 0.05
@@ -75,7 +75,7 @@ def _batch(run: Run) -> tuple[Transport, Vector, Vector]:
     kept = []
     for number in range(BURN_IN + BATCH):
         averages = run.walk(AVERAGING)
-        run.move(run.x, Phase.AVERAGING)
+        run.stay(Phase.AVERAGING)
         if number < BURN_IN:
             continue
         total += np.sum(np.mean(scores(run.problem, run.x, averages, transport), axis=1), axis=0)
@@ -118,6 +118,7 @@ def _mean_of_steps(run: Run, transport: Transport, matrix: Vector, inverse: Vect
         error = np.where(inside, monte_carlo_error(series, BATCH // 2), np.nan)
         r_hat = np.where(inside, split_r_hat(series), np.nan)
         is_precise = np.all(error[inside] <= PRECISION * deviation[inside])
-        is_settled = bool(is_precise and np.all(r_hat[inside] <= LARGEST_R_HAT))
+        is_alike = np.all(r_hat[inside] <= LARGEST_R_HAT)
+        is_settled = bool(is_due and is_precise and is_alike)
         if is_settled or run.is_over:
             return Averaged(error, deviation, r_hat, matrix, is_settled)

@@ -161,9 +161,8 @@ def acceptance(averages: Averages, moves: Moves) -> Vector:
     return np.where(np.array(moves) > 0, sums / np.maximum(moves, 1), np.nan)
 
 
-def carry_along(problem: Problem, chains: Chains, before: Vector, after: Vector) -> Chains:
-    """Shift the effects against the typical parameters, from `before` to `after`."""
-    shift = (mean_typical(problem, before) - mean_typical(problem, after)) @ carriers(problem)
+def shifted(chains: Chains, shift: Vector) -> Chains:
+    """Shift the effects of each subject, and their modes, by an array (subjects, effects)."""
     return replace(chains, eta=chains.eta + shift[:, None], centre=chains.centre + shift)
 
 

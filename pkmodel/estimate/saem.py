@@ -43,13 +43,14 @@ ANNEALING = 0.9
 SMALLEST_FACTOR = 0.25
 """The same afterwards."""
 
-WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 20, 3, 10
+WINDOW, LEAST_WINDOWS, MOST_WINDOWS = 10, 3, 20
 """Exploration ends where the means of two windows of iterations are alike."""
 
-ALIKE = 1.0
-"""Most difference of these means, in standard deviations within the windows."""
+ALIKE = 1.5
+"""Most difference of these means, in standard deviations within the windows; a steady drift has
+3.5."""
 
-SMOOTHING, POWER = 30, 0.7
+SMOOTHING, POWER = 15, 0.7
 
 
 def _explore(run: Run) -> None:

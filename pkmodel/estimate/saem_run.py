@@ -10,8 +10,10 @@ from pkmodel.estimate.chains import (
     Chains,
     acceptance,
     advance,
-    carry_along,
+    carriers,
+    mean_typical,
     renew,
+    shifted,
 )
 from pkmodel.estimate.m_step import m_step
 from pkmodel.estimate.maximum_likelihood import Progress, Step
@@ -66,6 +68,8 @@ class Run:
         self.start = start
         self.progress = progress
         self.x = x
+        self.typical = mean_typical(problem, x)
+        self.carriers = carriers(problem)
         self.chains = chains
         self.records: list[Record] = []
         self.trace: list[Step] = []
@@ -102,13 +106,17 @@ class Run:
 
     def move(self, x: Vector, phase: Phase) -> None:
         """Go to `x`, with every subject's own parameters where they are, if it is defined."""
-        mu, _ = self.problem.typical(self.problem.packing.unpack(x).theta)
-        if not np.all(np.abs(x) < FARTHEST) or not np.all(np.isfinite(mu)):
+        typical = mean_typical(self.problem, x)
+        if not np.all(np.abs(x) < FARTHEST) or not np.all(np.isfinite(typical)):
             self.is_lost = True
             return
-        self.chains = carry_along(self.problem, self.chains, self.x, x)
-        self.x = x
-        self.records.append(Record(self.start, len(self.records) + 1, phase, x))
+        self.chains = shifted(self.chains, (self.typical - typical) @ self.carriers)
+        self.x, self.typical = x, typical
+        self.stay(phase)
+
+    def stay(self, phase: Phase) -> None:
+        """Record one more iteration at the same place."""
+        self.records.append(Record(self.start, len(self.records) + 1, phase, self.x))
 
     def em(self, gain: float, least: float, phase: Phase) -> None:
         """Do one iteration with an M-step, of which a share is gone."""
