@@ -40,7 +40,7 @@ from pkmodel.contrast.record import Contrast
 from pkmodel.subjects import Subjects
 
 PATH = Path(__file__).with_suffix(".csv")
-REPLICATES = 100
+REPLICATES = 40
 PROCESSES = 2
 CASES = (Case("sparse", 30, 1.25), Case("rich", 8, 1.25), Case("rich", 30, 1.25))
 OPTIONS = pk.Options("nuts", chains=2, tune=200, draws=400)
