@@ -11,6 +11,8 @@ costs far more than the kernels themselves. Therefore
 - a kernel that allocates nothing is compiled without reference counts, which at every call would
   touch each array of each record (`allocating_kernel` for the others);
 - the large prediction kernel is called by its address and linked nowhere (`at_address`);
+- a function of the C language that other compiled code calls (`c_function`) finds its records in
+  memory, where `Held` has put them once (`recalled`);
 - optimisation stays at the first level, without vectorised loops: these kernels' loops are short,
   and the machine code is as fast.
 
@@ -20,6 +22,7 @@ folder carries a digest of every kernel source: an edited kernel never meets sta
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
@@ -27,16 +30,25 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NewType, cast, get_args, get_origin, get_type_hints
 
 import numba
 import numpy as np
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, typeof_impl
+from numba.np.arrayobj import populate_array
+from numpy.typing import NDArray
 
 _PACKAGE = Path(__file__).parent
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
 _NUMBERS = {int: numba.int64, float: numba.float64, bool: numba.boolean}
+_ARRAY = numba.types.CPointer(numba.float64)
+
+Address = NewType("Address", int)
+"""Where a `Held` record is."""
+
+_C_TYPES = {int: numba.uint64, Address: numba.types.voidptr}
 
 
 def _digest() -> str:
@@ -135,6 +147,110 @@ def at_address(target: Kernel[..., None]) -> Callable[[int, tuple[object, ...]],
     return cast(Callable[[int, tuple[object, ...]], None], call)
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def as_array(_context: Any, _numbers: Any, _size: Any) -> Any:
+    """Array, for kernels only, of so many numbers at an address."""
+    kind = numba.types.Array(numba.float64, 1, "C")
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        array = context.make_array(kind)(context, builder)
+        width = context.get_constant(numba.intp, 8)
+        populate_array(array, values[0], [values[1]], [width], width, None)
+        return array._getvalue()
+
+    return kind(_ARRAY, numba.uint64), generate
+
+
+def recalled(record: type) -> Callable[[Address], Any]:
+    """Return a function, for kernels only, of the address of a record that `Held` holds."""
+    declared = _declared(record)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def recall(_context: Any, _address: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            kind = context.get_value_type(declared)
+            return builder.load(builder.bitcast(values[0], kind.as_pointer()))
+
+        return declared(numba.types.voidptr), generate
+
+    return cast(Callable[[Address], Any], recall)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put(_context: Any, room: Any, record: Any) -> Any:
+    """Write a record, as the machine has it, into an array."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, values[0])
+        place = builder.bitcast(array.data, values[1].type.as_pointer())
+        builder.store(values[1], place)
+        return context.get_dummy_value()
+
+    return numba.void(room, record), generate
+
+
+class Held:
+    """A record of kernels in memory, for `recalled`; it stays as long as this lives.
+
+    Parameters
+    ----------
+    record : NamedTuple
+        Its arrays are as its class declares them.
+
+    Raises
+    ------
+    TypeError
+        An array has another type or layout.
+    """
+
+    def __init__(self, record: tuple[Any, ...]) -> None:
+        declared = _declared(type(record))
+        if numba.typeof(record) != declared:
+            raise TypeError(f"{numba.typeof(record)} is not {declared}")
+        target = numba.core.registry.cpu_target.target_context
+        size = target.get_abi_sizeof(target.get_value_type(declared))
+        self._record = record
+        self._room = np.zeros(size, dtype=np.uint8)
+        put(self._room, record)
+
+    @property
+    def address(self) -> Address:
+        """Where the record is."""
+        return Address(self._room.ctypes.data)
+
+
+class CFunction:
+    """Machine code for callers of C functions, of numbers, arrays of floats and an `Address`.
+
+    Annotations say which: an array comes without its size.
+    """
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        hints = get_type_hints(self._function)
+        kinds = [_C_TYPES.get(hint, _ARRAY) for name, hint in hints.items() if name != "return"]
+        options = {"error_model": "numpy", "nogil": True, "_nrt": False}
+        with _settings(CACHE_DIR=str(CACHE), **_LIGHTLY_WANTED):
+            return numba.cfunc(numba.int64(*kinds), cache=True, **options)(self._function)
+
+    @property
+    def address(self) -> int:
+        """Where the machine code is, in this process."""
+        return int(self._compiled.address)
+
+    def __call__(self, *arguments: int | NDArray[np.float64]) -> int:
+        """Call it from Python."""
+        given = [a if isinstance(a, int) else a.ctypes.data_as(_DOUBLES) for a in arguments]
+        return int(self._compiled.ctypes(*given))
+
+
+c_function = CFunction
+
+
 @contextmanager
 def _settings(**wanted: object) -> Iterator[None]:
     """Change settings of numba for a while, under the lock that guards its compiler."""
@@ -147,7 +263,8 @@ def _settings(**wanted: object) -> Iterator[None]:
             vars(numba.config).update(before)
 
 
-_LIGHTLY = _settings(OPT=type(numba.config.OPT)(1), LOOP_VECTORIZE=0)
+_LIGHTLY_WANTED = {"OPT": type(numba.config.OPT)(1), "LOOP_VECTORIZE": 0}
+_LIGHTLY = _settings(**_LIGHTLY_WANTED)
 
 
 @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator]
@@ -165,3 +282,9 @@ def allocating_kernel[**Arguments, Result](
 ) -> Kernel[Arguments, Result]:
     """Make a kernel that may allocate arrays."""
     return Kernel(function, allocates=True)
+
+
+@kernel
+def put(room: np.ndarray[Any, Any], record: tuple[Any, ...]) -> None:
+    """Write a record into an array of bytes."""
+    _put(room, record)

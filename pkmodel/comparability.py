@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.contrast.basis import (
     Basis,
     margin_basis,
@@ -22,6 +23,7 @@ from pkmodel.contrast.group_shrinkage import group_shrinkage
 from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.individual import individual_contrasts, noncompartmental_contrasts
 from pkmodel.contrast.margin import DEFAULT_MARGIN
+from pkmodel.contrast.posterior import PosteriorRatios, posterior_contrasts
 from pkmodel.contrast.record import Contrast
 from pkmodel.errors import ModelError
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -48,6 +50,15 @@ _UNTABULATED = frozenset(
 )
 
 LEVEL = 0.90
+
+NO_DRAWS = PosteriorRatios((), {})
+
+NO_PRIORS = "by profile likelihood of the exact objective: the priors are not in it"
+
+NO_RATIO = (
+    "the posterior has no ratio inside the model: nothing that is estimated tells these groups "
+    'apart; for one write a theta into the formula, such as CL = "cl * where(AGE < 2, ratio, 1)"'
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ class Comparability:
         -------
         DataFrame
             metric, group, reference, kind, adjustment, ratio, lower, upper, level, verdict,
-            p_value, p_holm, n, n_reference, warnings (joined).
+            p_value, p_holm, n, n_reference, probability, warnings (joined).
         """
         names = [f.name for f in fields(Contrast) if f.name not in _UNTABULATED]
         rows = [
@@ -179,6 +190,7 @@ def compare_groups(
     rule: PlateauRule = DEFAULT_RULE,
     metrics: Sequence[str] | None = None,
     doubt: str = "",
+    posterior: Posterior | None = None,
 ) -> Comparability:
     """Compare groups of subjects.
 
@@ -203,6 +215,8 @@ def compare_groups(
         Those to compare; all that the data allow if absent.
     doubt : str
         Why the estimate is not to be used; then no ratio is estimated inside the model.
+    posterior : Posterior, optional
+        Draws, from which ratios are read as well.
 
     Returns
     -------
@@ -222,11 +236,20 @@ def compare_groups(
         multiplicity=multiplicity,
     )
     structure, dataset = problem.structure, problem.dataset
+    shrinkage = group_shrinkage(problem, estimate, asked)
     plain = noncompartmental_table(
         dataset, rule, bsa=subjects.bsa, weight=subjects.weight, structure=structure
     )
     steady, plateau = steady_state_basis(exposure), plateau_basis(plain)
     wanted = _given_metrics(metrics, [m for m in METRICS if m in exposure or m in plain])
+    drawn = NO_DRAWS
+    if posterior is not None:
+        drawn = posterior_contrasts(
+            problem, posterior, exposure, subjects, asked, shrinkage, wanted, doubt=doubt
+        )
+    inside = in_model_contrasts(
+        problem, estimate, exposure, subjects, asked, metrics=wanted, doubt=doubt
+    )
     units = {
         name: metric.unit(dataset.units, subjects.bsa is not None)
         for name, metric in METRICS.items()
@@ -246,13 +269,10 @@ def compare_groups(
         ),
         contrasts=_warned(
             (
-                *individual_contrasts(
-                    exposure, asked, group_shrinkage(problem, estimate, asked), wanted
-                ),
+                *individual_contrasts(exposure, asked, shrinkage, wanted),
                 *noncompartmental_contrasts(plain, asked, wanted),
-                *in_model_contrasts(
-                    problem, estimate, exposure, subjects, asked, metrics=wanted, doubt=doubt
-                ),
+                *drawn.contrasts,
+                *(inside if posterior is None else _beside_draws(inside, drawn)),
             ),
             steady.warning,
             plateau.warning,
@@ -300,6 +320,20 @@ def _last(groups: Groups) -> str:
     if not present:
         raise ModelError("no subject is in any group")
     return present[-1]
+
+
+def _beside_draws(inside: Sequence[Contrast], drawn: PosteriorRatios) -> list[Contrast]:
+    """Say of ratios by likelihood what they are without, and why the draws have none of their kind.
+
+    A ratio that is adjusted by a formula of the model has no counterpart in the draws.
+    """
+    out = []
+    for row in inside:
+        texts = [NO_PRIORS]
+        if row.group in drawn.untold.get(row.metric, ()):
+            texts.append(NO_RATIO)
+        out.append(row.with_warning(*texts))
+    return out
 
 
 def _warned(

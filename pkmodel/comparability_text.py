@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +19,7 @@ from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.summaries import SummaryComparison
 from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
-from pkmodel.number import UNKNOWN, level, percent, ratio, short
+from pkmodel.number import UNKNOWN, level, percent, probability, ratio, short
 
 MARKS = {"equivalent": "green", "not equivalent": "bold red", "inconclusive": "yellow"}
 HEADLINE = ("CSS", "CL_BSA")
@@ -68,7 +68,9 @@ def _header(found: Comparability) -> RenderableType:
 def _table(header: Iterable[str], left: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for k, name in enumerate(header):
-        table.add_column(name, justify="left" if k < left else "right", overflow="fold")
+        is_number = k >= left
+        justify: JustifyMethod = "right" if is_number else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=is_number)
     return table
 
 
@@ -123,8 +125,9 @@ def _joined(first: str, between: str, second: str, end: str = "") -> str:
 def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
     low, high = found.margin
     title = f"Ratio to {found.reference}, margin {low:g} to {high:g}"
-    header = ("metric", "group", "", "adjusted for", "ratio", "interval", "verdict")
-    table = _table(header, left=4)
+    header = ["metric", "group", "", "adjusted for", "ratio", "interval", "verdict"]
+    has_draws = any(probability(c.probability) for c in found.contrasts)
+    table = _table([*header, "in margin"] if has_draws else header, left=4)
     empty, order = _without_values(found), list(METRICS)
     shown = sorted(
         (c for c in found.contrasts if _is_shown(c, metrics) and (c.metric, c.kind) not in empty),
@@ -142,8 +145,11 @@ def _ratios(found: Comparability, metrics: list[str]) -> RenderableType:
             ratio(c.ratio) or UNKNOWN,
             _interval(c),
             _verdict(c),
+            *((probability(c.probability),) if has_draws else ()),
         )
     notes = [_multiplicity(found, shown), kinds_note(c.kind for c in shown)]
+    if has_draws:
+        notes.append("in margin: the posterior probability that the ratio lies inside the margin")
     return Group(
         Text(title, style="bold"), table, *(Text(f"{note}.", style="dim") for note in notes)
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pkmodel.bayes.default_priors import complete, has_correlations
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.posterior import Posterior
+from pkmodel.bayes.told_priors import told_priors
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
@@ -207,12 +207,17 @@ def search_part(problem: Problem, estimate: Estimate) -> Part:
 
 def integration_part(problem: Problem, estimate: Estimate) -> Part:
     """Say how fine an integral over the effects was, and the error of the objective by it."""
-    order, final = estimate.order, estimate.final
+    orders, final = estimate.orders, estimate.final
     is_sampled = problem.likelihood == "imp"
     return {
         "quadrature": None
-        if order is None
-        else {"order": order.nodes, "change": number(order.change), "settled": order.is_settled},
+        if orders is None
+        else {
+            "lowest_order": int(np.min(orders.nodes)),
+            "highest_order": int(np.max(orders.nodes)),
+            "error": number(orders.error),
+            "settled": orders.is_settled,
+        },
         "importance": {
             "draws": problem.draws,
             "error": number(final.error),
@@ -249,6 +254,7 @@ def posterior_part(
         return None
     chains, draws, _ = posterior.x.shape
     labels = [effect_label(e.parameter, e.occasion) for e in problem.effects]
+    priors = told_priors(problem.model)
     return {
         "target": posterior.target,
         "chains": chains,
@@ -263,24 +269,14 @@ def posterior_part(
         "weight_efficiency": number(posterior.efficiency),
         "centred": [n for n, c in zip(labels, posterior.centred, strict=False) if c],
         "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
-        "priors": _priors(problem),
+        "priors": {told.name: told.text for told in priors},
+        "default_priors": [told.name for told in priors if told.is_default],
+        "median": {
+            name: number(float(np.median(diagnosis.natural[:, :, k])))
+            for k, name in enumerate(problem.packing.names)
+        },
         "mixing": {
             name: {key: number(value) for key, value in vars(mixing).items()}
             for name, mixing in diagnosis.mixing.items()
         },
     }
-
-
-def _priors(problem: Problem) -> dict[str, str]:
-    """Write every prior that was used, by the name of its parameter; of Omega the deviations."""
-    priors = complete(problem.model)
-    tables = {"theta": priors.theta, "sd of omega": priors.omega}
-    tables |= {"sd of occasion": priors.occasion, "sigma": priors.sigma}
-    out = {
-        f"{kind} {name}": str(prior)
-        for kind, table in tables.items()
-        for name, prior in table.items()
-    }
-    if has_correlations(problem.model):
-        out["correlations"] = f"LKJ({priors.lkj:g})"
-    return out

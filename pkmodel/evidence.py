@@ -8,7 +8,8 @@ WORDS: Mapping[str, str] = {
     "individual": "by the model",
     "noncompartmental": "without a model",
     "model": "inside the model",
-    "posterior": "by posterior draws",
+    "posterior": "posterior draws",
+    "posterior_model": "posterior, inside",
     "summary": "by published summaries",
 }
 """Words of each kind, the same on the screen, on the page and in pictures."""

@@ -431,13 +431,13 @@ def _warnings(
 
 def _integration(problem: Problem, estimate: Estimate) -> list[str]:
     """Warn where nodes or draws are too few for the integral over the effects."""
-    order = estimate.order
+    orders = estimate.orders
     out = []
-    if order is not None and not order.is_settled:
-        change = f"{order.change:+.2g}" if np.isfinite(order.change) else "an unknown amount"
+    if orders is not None and not orders.is_settled:
+        change = f"{orders.error:.2g}" if np.isfinite(orders.error) else "an unknown amount"
         out.append(
-            f"quadrature of order {order.nodes} has not settled: with more nodes the objective "
-            f"changes by {change}; a higher fit.order, or method = 'imp', tells more"
+            f"quadrature of {orders} has not settled: with more nodes the objective changes by up "
+            f"to {change}; a higher fit.order, or method = 'imp', tells more"
         )
     few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
     if problem.likelihood == "imp" and few.size:

@@ -31,37 +31,55 @@ integrand is near to normal they are worth some 0.9 for each effect, multiplied.
 MOST_NUMBERS = 2**22
 """Room for draws, in numbers; where subjects need more, some have the same ones."""
 
+STRETCH = 0.3
+"""Of the nodes of quadrature: z = sinh(STRETCH t) / STRETCH."""
+
 _BITS = 30
 
 
-@lru_cache(maxsize=8)
-def quadrature_nodes(order: int, n: int) -> Nodes:
-    """Nodes of Gauss-Hermite quadrature in `n` effects, the same for every subject.
+def quadrature_nodes(orders: NDArray[np.int64], n: int) -> Nodes:
+    """Nodes of Gauss-Hermite quadrature in `n` effects, stretched in the tails.
+
+    With few samples what is known of a subject is sharp about the mode and falls off like the
+    prior, many deviations wide, which nodes for a normal integrand meet only by hundreds. So the
+    rule integrates over t with z = sinh(s t) / s, s = 0.3: next to the mode as it was, and ever
+    wider beyond. On virtual infusions, 1 to 10 samples, 11 nodes then do what 31 to 81 did before;
+    the price is that a normal integrand has an error too, 2e-4 by 7 nodes and 1e-5 by 11.
 
     Parameters
     ----------
-    order : int
-        Nodes in each effect.
+    orders : array
+        Nodes in each effect, of every subject; of subject i the i-th one modulo their number.
     n : int
         Effects.
 
     Examples
     --------
-    >>> quadrature_nodes(1, 2).z.shape
-    (1, 1, 2)
+    >>> quadrature_nodes(np.array([1, 3, 1]), 2).first
+    array([ 0,  1, 10])
     """
-    points, weights = np.polynomial.hermite_e.hermegauss(order)
-    shape = order**n, n
-    z = np.array(list(product(points, repeat=n))).reshape(shape)
-    shares = np.array(list(product(weights / np.sum(weights), repeat=n))).reshape(shape)
-    log_weight = np.sum(np.log(shares) + 0.5 * z**2, axis=1)
+    different, chosen = np.unique(orders, return_inverse=True)
+    rules = [_rule(int(order), n) for order in different]
+    z, log_weight = (np.concatenate(parts) for parts in zip(*rules, strict=True))
     return Nodes(
-        z=z[None],
-        is_prior=np.zeros(order**n, dtype=bool),
+        z=z,
+        is_prior=np.zeros(log_weight.size, dtype=bool),
         log_weight=log_weight,
+        first=np.concatenate([[0], np.cumsum(different**n)]),
+        chosen=chosen,
         is_drawn=False,
         defensive=0.0,
     )
+
+
+@lru_cache(maxsize=32)
+def _rule(order: int, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes, array (order^n, n), and log weights of a product rule."""
+    t, weight = np.polynomial.hermite_e.hermegauss(order)
+    log_weight = np.log(weight / np.sum(weight)) + 0.5 * t**2 + np.log(np.cosh(STRETCH * t))
+    shape = order**n, n
+    z = np.array(list(product(np.sinh(STRETCH * t) / STRETCH, repeat=n))).reshape(shape)
+    return z, np.sum(np.array(list(product(log_weight, repeat=n))).reshape(shape), axis=1)
 
 
 @lru_cache(maxsize=4)
@@ -86,7 +104,7 @@ def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
     Examples
     --------
     >>> drawn_nodes(100, 2, 12, 1).z.shape
-    (12, 100, 2)
+    (1200, 2)
     """
     from scipy.special import ndtri, stdtrit  # slow to load, and only for these draws
 
@@ -104,9 +122,11 @@ def drawn_nodes(draws: int, n: int, subjects: int, seed: int) -> Nodes:
     ):
         z[:, chosen] = quantile(_uniform(part[chosen], sets, n, rng))
     return Nodes(
-        z=z,
-        is_prior=is_prior,
-        log_weight=np.full(draws, -0.5 * n * np.log(2.0 * np.pi) - np.log(draws)),
+        z=z.reshape(-1, n),
+        is_prior=np.tile(is_prior, sets),
+        log_weight=np.full(sets * draws, -0.5 * n * np.log(2.0 * np.pi) - np.log(draws)),
+        first=np.arange(sets + 1) * draws,
+        chosen=np.arange(sets),
         is_drawn=True,
         defensive=float(np.mean(is_prior)),
     )

@@ -92,6 +92,21 @@ def p_value(p: Number) -> str:
     return "< 0.001" if p is not None and p < 0.001 else fixed(p, 3)
 
 
+def probability(value: Number) -> str:
+    """Write a probability in percent; one near 0 or 1 by its bound.
+
+    Examples
+    --------
+    >>> probability(0.9312), probability(1.0), probability(0.0004), probability(None)
+    ('93.1 %', '>99.9 %', '<0.1 %', '')
+    """
+    if value is None or not isfinite(value):
+        return ""
+    if value > 0.999:
+        return ">99.9 %"
+    return "<0.1 %" if value < 0.001 else percent(value, 1)
+
+
 def level(value: float) -> str:
     """Write the level of an interval in percent, with decimals where it has some.
 

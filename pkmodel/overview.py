@@ -12,14 +12,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.bayes.inference import CHAINS, DRAWS, TUNE
+from pkmodel.bayes.told_priors import told_priors
 from pkmodel.dataset import Dataset
-from pkmodel.definition import Definition
+from pkmodel.definition import FULL_BAYES, Definition
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import argument_ranges
 from pkmodel.formula.syntax import BlockUse
 from pkmodel.marks import MARKS
-from pkmodel.models.model import Model, OmegaBlock
+from pkmodel.models.model import Model, OmegaBlock, Options
+from pkmodel.posterior_text import PRIORS, prior_lines
 from pkmodel.result import Fit
 from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder, shipped_trials
 
@@ -44,6 +47,7 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
         _structural(evaluation),
         *_blocks(data, model),
         _thetas(model),
+        *_priors(definition),
     ]
     if evaluation.warnings:
         blocks.append(Group(*(Text(f"- {text}", style="yellow") for text in evaluation.warnings)))
@@ -191,14 +195,27 @@ def _model_lines(definition: Definition, evaluation: Fit) -> list[tuple[str, str
     lines = [
         ("model", model.structure.replace("_", " ")),
         ("residual", sigmas),
-        (
-            "fit",
-            f"{options.method}, {options.starts} start{'s' if options.starts > 1 else ''}, "
-            f"seed {options.seed}, covariance {options.covariance}",
-        ),
+        ("fit", _how(options)),
         ("objective", f"{evaluation.objective:.3f} at the initial values"),
     ]
     return lines
+
+
+def _how(options: Options) -> str:
+    """Say by which method, and what of its options matters."""
+    if options.method == FULL_BAYES:
+        chains, draws, tune = (
+            options.chains or CHAINS,
+            options.draws or DRAWS,
+            options.tune or TUNE,
+        )
+        target = options.target or "chosen when it is fitted"
+        return (
+            f"{options.method}, {chains} chains of {draws} draws after {tune}, target {target}, "
+            f"seed {options.seed}"
+        )
+    starts = f"{options.starts} start{'s' if options.starts > 1 else ''}"
+    return f"{options.method}, {starts}, seed {options.seed}, covariance {options.covariance}"
 
 
 def _subject_lines(evaluation: Fit) -> list[tuple[str, str]]:
@@ -270,6 +287,18 @@ def _thetas(model: Model) -> Table:
         for t in model.theta
     ]
     return _table(("theta", "initial", "lower", "upper", ""), rows, right=range(1, 4))
+
+
+def _priors(definition: Definition) -> list[RenderableType]:
+    """List the priors that will be used; none by a method that uses none."""
+    if definition.options.method != FULL_BAYES:
+        return []
+    told = told_priors(definition.model)
+    lines = prior_lines(
+        {prior.name: prior.text for prior in told},
+        [prior.name for prior in told if prior.is_default],
+    )
+    return [Group(Text(PRIORS, style="bold"), *(Text(f"  {line}") for line in lines))]
 
 
 # -- layout -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.kernels.packed import ABOVE, BELOW, BETWEEN, PLAIN, Layout
 from pkmodel.models.model import Model, Theta
 
 Vector = NDArray[np.float64]
@@ -70,19 +71,30 @@ def _scale(theta: Theta) -> float:
     return abs(theta.init) if abs(theta.init) > 1.0 else 1.0
 
 
-def _from_free(theta: Theta, x: float) -> tuple[float, float]:
-    """Return the theta and its derivative in `x`."""
+def _from_free(theta: Theta, x: Vector) -> tuple[Vector, Vector | float]:
+    """Return the theta and its derivative in `x`, a number or many."""
     low, high = theta.lower, theta.upper
     if np.isfinite(low) and np.isfinite(high):
         share = 1.0 / (1.0 + np.exp(-x))
         return low + (high - low) * share, (high - low) * share * (1.0 - share)
     if np.isfinite(low):
-        distance = float(np.exp(x))
+        distance = np.exp(x)
         return low + distance, distance
     if np.isfinite(high):
-        distance = float(np.exp(-x))
+        distance = np.exp(-x)
         return high - distance, distance
     return x * _scale(theta), _scale(theta)
+
+
+def _bounding(theta: Theta) -> int:
+    """Return the kernels' code of how a theta is bounded."""
+    if np.isfinite(theta.lower):
+        return BETWEEN if np.isfinite(theta.upper) else ABOVE
+    return BELOW if np.isfinite(theta.upper) else PLAIN
+
+
+def _table(rows: Sequence[tuple[int, ...]], columns: int) -> NDArray[np.int64]:
+    return np.array(rows, dtype=np.int64).reshape(-1, columns)
 
 
 @cache
@@ -101,12 +113,12 @@ def pack_factor(lower: Vector) -> Vector:
 
 
 def unpack_factor(packed: Vector, size: int) -> Vector:
-    """Undo `pack_factor`."""
+    """Undo `pack_factor`, of one packed factor or of an array (..., entries) of them."""
     rows, columns, diagonal = triangle(size)
     values = packed.copy()
-    values[diagonal] = np.exp(values[diagonal])
-    lower = np.zeros((size, size))
-    lower[rows, columns] = values
+    values[..., diagonal] = np.exp(values[..., diagonal])
+    lower = np.zeros((*packed.shape[:-1], size, size))
+    lower[..., rows, columns] = values
     return lower
 
 
@@ -194,8 +206,6 @@ class Packing:
         self._sigma = np.array([0.0, 0.0, 1.0])
         for s in model.residual.sigmas:
             self._sigma[SIGMA_SLOT[s.name]] = s.init
-        after = np.arange(self.size) >= self.theta_part.stop
-        self._logged_after = np.flatnonzero(self._is_log & after)
         self._slot = [SIGMA_SLOT[model.residual.sigmas[i].name] for i in self.sigma]
 
     def _block_places(self) -> dict[int, list[NDArray[np.int64]]]:
@@ -308,44 +318,37 @@ class Packing:
         out[:, after] *= np.where(self._is_log[after], np.exp(x[after]), 1.0)
         return out
 
-    def pull_back_one(
-        self, x: Vector, by_packed_theta: Vector, factor: Vector, sigma: Vector
-    ) -> Vector:
-        """Carry derivatives of one quantity, those in the packed thetas being known already.
-
-        Parameters
-        ----------
-        x : array (size,)
-        by_packed_theta : array (free thetas,)
-        factor : array (effects, effects)
-        sigma : array (3,)
-
-        Returns
-        -------
-        array (size,)
-        """
-        out = np.empty(self.size)
-        by_entry = factor[self._row, self._column]
-        if self._has_copies:
-            by_entry = np.bincount(self._source, by_entry, self.size)[self._source]
-        out[self._source] = by_entry
-        out[self.sigma_part] = sigma[self._slot]
-        logged = self._logged_after
-        out[logged] *= np.exp(x[logged])
-        out[self.theta_part] = by_packed_theta
-        return out
+    def layout(self) -> Layout:
+        """Say for kernels where the packed values go."""
+        free = [self.model.theta[i] for i in self.theta]
+        bounds = [(t.lower, t.upper, _scale(t)) for t in free]
+        return Layout(
+            theta=self._theta,
+            factor=self._factor,
+            sigma=self._sigma,
+            free=_table([(i, _bounding(t)) for i, t in zip(self.theta, free, strict=True)], 2),
+            bounds=np.array(bounds, dtype=float).reshape(-1, 3),
+            entry=np.ascontiguousarray(
+                np.column_stack([self._source, self._row, self._column]), dtype=np.int64
+            ),
+            slot=np.array(self._slot, dtype=np.int64),
+        )
 
     @np.errstate(over="ignore", invalid="ignore")
     def natural(self, x: Vector) -> Vector:
-        """Return the free parameters on their own scale: thetas, (co)variances, coefficients."""
-        values = self.unpack(x)
-        parts = [values.theta[i] for i in self.theta]
-        for lower in self._free_factors(x):
-            matrix = lower @ lower.T
-            for i in range(len(matrix)):
-                parts += list(matrix[i, : i + 1])
-        parts += list(np.exp(x[self.sigma_part]))
-        return np.array(parts)
+        """Return the free parameters on their own scale: thetas, (co)variances, coefficients.
+
+        Of one packed vector, or of any array (..., size) of them.
+        """
+        out = np.exp(x)
+        for k, i in enumerate(self.theta):
+            out[..., k] = _from_free(self.model.theta[i], x[..., k])[0]
+        for block, part in zip(self.blocks, self.block_parts, strict=True):
+            lower = unpack_factor(x[..., part], len(block.parameters))
+            matrix = lower @ np.swapaxes(lower, -1, -2)
+            rows, columns, _ = triangle(len(block.parameters))
+            out[..., part] = matrix[..., rows, columns]
+        return out
 
     def natural_jacobian(self, x: Vector) -> Vector:
         """Differentiate `natural` in the packed vector: an array (size, size)."""

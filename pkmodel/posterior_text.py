@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pkmodel.number import UNKNOWN, fixed, number, percent
@@ -18,13 +18,23 @@ LARGEST_R_HAT = 1.01
 SMALLEST_SIZE = 400.0
 LARGEST_PARETO_K = 0.7
 
-COLUMNS = ("parameter", "mean", "SD", "95 % interval", "ESS", "R-hat", "initial", "")
+COLUMNS = (
+    "parameter",
+    "mean",
+    "SD",
+    "95 % interval",
+    "ESS bulk",
+    "tail",
+    "R-hat",
+    "initial",
+    "",
+)
+PRIORS = "priors (omega: of the standard deviations)"
 
 
 def posterior_checks(document: Document) -> Iterator[Finding]:
     """Judge the draws: name of the check, its mark, and what it rests on."""
     told = document["posterior"]
-    yield "sampler", "-", _sampler(told)
     many = told["divergences"]
     yield "divergences", "FAIL" if many else "ok", f"{many} of {told['chains'] * told['draws']}"
     r_hat = told["r_hat"]
@@ -45,7 +55,9 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
         yield "weights", "ok" if is_good else "FAIL", finding
 
 
-def _sampler(told: Mapping[str, Any]) -> str:
+def sampler_text(document: Document) -> str:
+    """Say what was sampled, and how."""
+    told = document["posterior"]
     text = (
         f"NUTS on {TARGETS[told['target']]}; {told['chains']} chains of {told['draws']} draws "
         f"after {told['tune']}, {told['gradients']} gradients"
@@ -59,14 +71,25 @@ def _sampler(told: Mapping[str, Any]) -> str:
 def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     """Write what stands between name and initial value of a parameter."""
     mixing = document["posterior"]["mixing"].get(label)
-    size = "" if mixing is None else fixed(mixing["bulk"], 0)
-    r_hat = "" if mixing is None else fixed(mixing["r_hat"], 3)
+    told = ("", "", "")
+    if mixing is not None:
+        sizes = (fixed(mixing["bulk"], 0), fixed(mixing["tail"], 0))
+        told = (*sizes, fixed(mixing["r_hat"], 3))
     interval = ""
     if entry["lower"] is not None and entry["upper"] is not None:
         interval = f"{number(entry['lower'])} to {number(entry['upper'])}"
-    return number(entry["estimate"]), number(entry["se"]), interval, size, r_hat
+    return number(entry["estimate"]), number(entry["se"]), interval, *told
 
 
-def prior_lines(document: Document) -> list[str]:
-    """Write every prior that was used, one a line."""
-    return [f"{name} ~ {prior}" for name, prior in document["posterior"]["priors"].items()]
+def prior_lines(priors: Mapping[str, str], default: Collection[str]) -> list[str]:
+    """Write every prior, one a line; those that nobody declared are marked.
+
+    Examples
+    --------
+    >>> prior_lines({"theta cl": "flat", "sigma additive": "half-normal(scale 1)"}, ["theta cl"])
+    ['theta cl ~ flat, default', 'sigma additive ~ half-normal(scale 1)']
+    """
+    return [
+        f"{name} ~ {prior}{', default' if name in default else ''}"
+        for name, prior in priors.items()
+    ]

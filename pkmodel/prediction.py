@@ -14,7 +14,7 @@ from pkmodel.dataset import Dataset
 from pkmodel.kernels.events import Steps, Table, compile_steps
 from pkmodel.kernels.likelihood import Rows
 from pkmodel.kernels.marginal import predictions
-from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.predict import predict_range
 from pkmodel.kernels.residual import VARIANCE
 from pkmodel.kernels.subject import Psi
 from pkmodel.models.structural import STRUCTURES, Structure
@@ -55,7 +55,7 @@ def compile_records(dataset: Dataset, structure: Structure) -> Steps:
 def is_cold() -> bool:
     """Tell whether the likelihood's kernels are still to be compiled on this machine."""
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
-    folder = Path(predict_subject.entrance.stats.cache_path)
+    folder = Path(predict_range.entrance.stats.cache_path)
     return not any(folder.glob(f"marginal._marginal-*.{version}*.nbi"))
 
 

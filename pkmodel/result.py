@@ -41,8 +41,9 @@ from pkmodel.document import (
     subjects_part,
 )
 from pkmodel.draws.drawing import draw_about, posterior_sample
-from pkmodel.draws.groups import posterior_groups, prior_groups, sample_groups
-from pkmodel.draws.prior_draws import draw_prior
+from pkmodel.draws.draws_table import draws_table
+from pkmodel.draws.groups import prior_groups, sample_groups
+from pkmodel.draws.prior_draws import draw_prior, flat_priors
 from pkmodel.draws.sample import DRAWS
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
@@ -71,6 +72,9 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 AGE_GROUP = "age_group"
+
+MOST_SAVED = 10_000_000
+"""Values in each group of fit.nc that has one for every observation and draw: 80 MB."""
 
 
 @dataclass(frozen=True)
@@ -272,6 +276,14 @@ class Fit:
         table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
         return table.join(pd.DataFrame(values, columns=list(packing.names)))
 
+    @property
+    def population_draws(self) -> pd.DataFrame | None:
+        """One row for each draw of full Bayes: chain, draw and parameters; None without draws."""
+        if self.posterior is None or self.diagnosis is None:
+            return None
+        natural = self.diagnosis.natural
+        return draws_table(natural, self.problem.packing.names)
+
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.
 
@@ -367,10 +379,13 @@ class Fit:
             rule=rule,
             metrics=metrics,
             doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
+            posterior=self.posterior,
         )
 
     @property
     def _doubt(self) -> str:
+        if self.posterior is not None:
+            return f"the fit ended as “{self.status}”, so that its draws are not to be used"
         return f"the fit of the whole model ended as “{self.status}”, which group models start from"
 
     def certify(self) -> Certificate:
@@ -494,7 +509,8 @@ class Fit:
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
               censored row the concentration itself;
             - of full Bayes ``sample_stats``, and ``prior`` and ``prior_predictive``, 500 draws,
-              unless a prior is flat without bounds.
+              unless a prior is flat without bounds, of which attribute ``prior`` of the posterior
+              tells.
 
         Raises
         ------
@@ -534,7 +550,9 @@ class Fit:
             draws,
         )
 
-    def _draws(self, draws: int | None, seed: int) -> dict[str, xarray.Dataset]:
+    def _draws(
+        self, draws: int | None, seed: int, most_values: int | None = None
+    ) -> dict[str, xarray.Dataset]:
         """Lay out draws, and what follows from them."""
         x, modes = self.estimate.x, self.estimate.final.terms.eta
         if self.posterior is None:
@@ -542,24 +560,27 @@ class Fit:
             sample = draw_about(self.problem, self.estimate, self.covariance, number, seed)
             return sample_groups(self.problem, x, modes, sample, seed)
         sample = posterior_sample(self.posterior, draws)
+        groups = sample_groups(self.problem, x, modes, sample, seed, most_values)
         prior = draw_prior(self.problem, seed)
-        return {
-            **sample_groups(self.problem, x, modes, sample, seed),
-            **({} if prior is None else prior_groups(self.problem, prior, seed)),
-        }
+        if prior is not None:
+            return groups | prior_groups(self.problem, prior, seed, most_values)
+        flat = ", ".join(flat_priors(self.problem))
+        groups["/posterior"].attrs["prior"] = f"not drawn: flat without bounds is that of {flat}"
+        return groups
 
     def _saved_draws(self) -> dict[str, xarray.Dataset]:
-        """Lay out the draws that cannot be had again without sampling."""
+        """Lay out the draws that cannot be had again without sampling, and what follows."""
         if self.posterior is None:
             return {}
-        sample = posterior_sample(self.posterior)
-        x, modes = self.estimate.x, self.estimate.final.terms.eta
-        return posterior_groups(self.problem, x, modes, sample)
+        return self._draws(None, self.options.seed, MOST_SAVED)
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
 
-        With SAEM also iterations.csv. All or nothing.
+        With SAEM also iterations.csv. All or nothing. With full Bayes fit.nc is what
+        `to_datatree` gives; where a value for every observation and draw would be more than ten
+        million, log likelihoods and predictive draws are of evenly spaced draws, which their
+        coordinate ``draw`` names.
 
         Parameters
         ----------

@@ -18,7 +18,14 @@ from rich.text import Text
 
 from pkmodel.nodes import LEAST_SHARE
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
-from pkmodel.posterior_text import COLUMNS, posterior_checks, posterior_row, prior_lines
+from pkmodel.posterior_text import (
+    COLUMNS,
+    PRIORS,
+    posterior_checks,
+    posterior_row,
+    prior_lines,
+    sampler_text,
+)
 
 Document = Mapping[str, Any]
 
@@ -104,6 +111,8 @@ def _header(document: Document) -> RenderableType:
         Text(_units(document), style="dim"),
         Text(_objectives(document)),
     ]
+    if document.get("posterior"):
+        lines.insert(3, Text(sampler_text(document)))
     if not document["converged"]:
         lines.insert(1, Text(document["advice"]))
     return Group(*lines)
@@ -234,8 +243,10 @@ def _integration(document: Document) -> Iterator[Check]:
     """Judge the integral over the effects, where there were nodes."""
     quadrature, sampled = document["quadrature"], document["importance"]
     if quadrature:
-        change = number(quadrature["change"]) or UNKNOWN
-        finding = f"order {quadrature['order']}; the next one changes the objective by {change}"
+        change = number(quadrature["error"]) or UNKNOWN
+        least, most = quadrature["lowest_order"], quadrature["highest_order"]
+        by = f"order {most}" if least == most else f"orders {least} to {most}"
+        finding = f"{by}; the next ones change the objective by {change} at most"
         yield Check("quadrature", "ok" if quadrature["settled"] else "look", finding)
     if sampled:
         share = sampled["least_share"]
@@ -339,12 +350,14 @@ def _estimates(document: Document) -> RenderableType:
     if not document.get("posterior"):
         return Group(_parameters(document), Text(note, style="dim"))
     note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
-    priors = [Padding(Text(line), (0, 0, 0, 2)) for line in prior_lines(document)]
+    told = document["posterior"]
+    lines = prior_lines(told["priors"], told["default_priors"])
+    priors = [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
     return Group(
         _parameters(document),
         Text(note, style="dim"),
         Text(""),
-        Text("priors (omega: of the standard deviations)", style="bold"),
+        Text(PRIORS, style="bold"),
         *priors,
     )
 

@@ -813,6 +813,7 @@ POINTS: list[Point] = [
         "EXACT",
         individual="ped_bql_M1",
         column="OBJ_EXACT",
+        order=31,
     ),
     *exact_points(),
     *saemix_points(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,20 +10,20 @@ import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
 from scipy import stats
+from scipy.special import ndtr
 
 import pkmodel as pk
 from pkmodel.bayes.anchor import find_anchor
 from pkmodel.bayes.chain_statistics import mean_size, smooth
 from pkmodel.bayes.coordinates import choose_coordinates, informed_shares, make_coordinates
 from pkmodel.bayes.correction import propose
-from pkmodel.bayes.diagnosis import diagnose, posterior_status, posterior_warnings
+from pkmodel.bayes.diagnosis import Mixing, diagnose, posterior_status, posterior_warnings
 from pkmodel.bayes.inference import infer, target_of
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
-from pkmodel.bayes.typical import AffineTypical, AnyTypical, make_typical
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.problem import Problem
@@ -169,39 +170,6 @@ def test_the_joint_density_in_any_coordinates_is_the_plain_one():
         np.testing.assert_allclose(gaps, gaps[0], atol=1e-8)
 
 
-@pytest.mark.parametrize(
-    ("formula", "is_affine"),
-    [
-        ("cl * (WT / 70)**b", True),
-        ("cl * exp(b * (WT - 70)) / sqrt(WT)", True),
-        ("where(WT > 10, cl, cl * 2**b)", True),
-        ("cl + b", False),
-        ("cl * (1 + b * WT)", False),
-        ("cl**b", False),
-        ("cl * max(b, WT)", False),
-    ],
-)
-def test_affine_typical_parameters_are_those_of_the_formulas(formula, is_affine):
-    data = bolus_data(6, [1, 4, 9], 1).assign(WT=lambda table: 8.0 + table["ID"])
-    model = replace(
-        two_effects(),
-        parameters={"CL": formula, "V": "v"},
-        theta=(*two_effects().theta, Theta("b", 0.7)),
-    )
-    problem = problem_of(model, data)
-    assert problem.is_affine == is_affine
-    x = problem.packing.initial()
-    found = make_typical(problem, x)
-    assert isinstance(found, AffineTypical) == is_affine
-    plain = AnyTypical(problem)
-    rng = np.random.default_rng(1)
-    moved = x + 0.3 * rng.normal(size=x.size)
-    theta = problem.packing.unpack(moved).theta
-    np.testing.assert_allclose(found.at(moved, theta)[0], plain.at(moved, theta)[0], rtol=1e-12)
-    slopes = rng.normal(size=(6, problem.n_directions)), rng.normal(size=(6, 2))
-    np.testing.assert_allclose(found.by_packed(*slopes), plain.by_packed(*slopes), rtol=1e-11)
-
-
 def test_the_target_is_chosen_by_what_the_data_tell():
     rich = problem_of(two_effects(), bolus_data(20, [0.5, 1, 2, 4, 6, 9, 14], 1))
     poor = problem_of(two_effects(), bolus_data(10, [0.1, 0.2, 0.3], 1))
@@ -241,23 +209,24 @@ def test_effects_that_the_data_tell_of_are_centred():
 # -- posteriors ---------------------------------------------------------------------------------
 
 
-def grid_moments(model: Model, data: pd.DataFrame) -> np.ndarray:
+def grid_moments(data: pd.DataFrame) -> tuple[np.ndarray, float]:
     """Posterior means and deviations of CL and its standard deviation, by sums over a grid.
 
-    The concentration, its error and the integral over the effect are written out here.
+    And the 5 % quantile of the latter. The concentration, its error and the integral over the
+    effect are written out here.
     """
     seen = data[data["DV"].notna()]
     y = seen["DV"].to_numpy().reshape(data["ID"].nunique(), -1)
     t = seen["TIME"].to_numpy().reshape(y.shape)
-    cl, sd = np.exp(np.linspace(-1.5, 1.5, 76)), np.exp(np.linspace(-6.0, 0.6, 67))
+    cl, sd = np.exp(np.linspace(-1.5, 1.5, 76)), np.exp(np.linspace(-9.0, 0.6, 97))
     log_cl = np.linspace(-4.0, 4.0, 2001)
     f = 10.0 * np.exp(-np.exp(log_cl)[:, None, None] / 10.0 * t)
-    given = stats.norm.logpdf(y, f, 0.1 * f).sum(axis=2)
+    given = np.exp(stats.norm.logpdf(y, f, 0.1 * f).sum(axis=2))
+    ends = np.concatenate([[-np.inf], 0.5 * (log_cl[1:] + log_cl[:-1]), [np.inf]])
     density = np.empty((cl.size, sd.size))
     for a, middle in enumerate(np.log(cl)):
         for b, width in enumerate(sd):
-            law = stats.norm.pdf(log_cl, middle, width)[:, None]
-            share = np.sum(np.exp(given) * law, axis=0) * (log_cl[1] - log_cl[0])
+            share = np.diff(ndtr((ends - middle) / width)) @ given
             density[a, b] = np.sum(np.log(np.maximum(share, 1e-300)))
     density += (stats.lognorm(0.5).logpdf(cl) + np.log(cl))[:, None]
     density += stats.halfnorm(scale=0.4).logpdf(sd) + np.log(sd)
@@ -266,7 +235,9 @@ def grid_moments(model: Model, data: pd.DataFrame) -> np.ndarray:
     values = [np.broadcast_to(cl[:, None], weight.shape), np.broadcast_to(sd, weight.shape)]
     means = [np.sum(weight * v) for v in values]
     spread = [np.sqrt(np.sum(weight * v**2) - m**2) for v, m in zip(values, means, strict=True)]
-    return np.array([means, spread])
+    half_step = 0.5 * np.log(sd[1] / sd[0])
+    low = np.exp(np.interp(0.05, np.cumsum(weight.sum(axis=0)), np.log(sd) + half_step))
+    return np.array([means, spread]), float(low)
 
 
 @pytest.fixture(scope="module")
@@ -275,15 +246,17 @@ def tiny() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def tiny_moments(tiny) -> np.ndarray:
-    return grid_moments(one_effect(), tiny)
+def tiny_moments(tiny) -> tuple[np.ndarray, float]:
+    return grid_moments(tiny)
 
 
 @pytest.mark.parametrize("target", ["joint", "marginal"])
 def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
     """Four subjects, whose variance is hardly known: means within 5 Monte Carlo errors.
 
-    Deviations within 15 %: of 8,000 draws, a thousand or more effective, four times chance.
+    Deviations within 15 %: of 8,000 draws, a thousand or more effective, four times chance. Of the
+    lowest 5 % of the variance within 2 % of all draws, twice chance with 500 effective draws: seen
+    with six seeds each are 4.0 to 5.8 %, and none in coordinates centred about a small variance.
     """
     problem = problem_of(one_effect(), tiny, target=target, draws=2000)
     found = infer(problem)
@@ -291,9 +264,10 @@ def test_a_tiny_posterior_is_that_of_brute_force(tiny, tiny_moments, target):
     drawn = np.exp(found.posterior.x)
     errors = [np.std(drawn[:, :, k]) / np.sqrt(mean_size(drawn[:, :, k])) for k in range(2)]
     drawn = drawn.reshape(-1, 2)
-    means, spread = tiny_moments
+    (means, spread), low = tiny_moments
     assert np.all(np.abs(drawn.mean(axis=0) - means) < 5.0 * np.array(errors))
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.15)
+    assert abs(np.mean(drawn[:, 1] < low) - 0.05) < 0.02
 
 
 def test_both_targets_have_the_same_posterior_of_phenobarbital():
@@ -358,9 +332,6 @@ class Normal:
     """A standard normal law, which counts how often it is asked."""
 
     dimension = 3
-
-    def fresh(self) -> Normal:
-        return self
 
     def __call__(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         return -0.5 * float(vector @ vector), -vector
@@ -489,8 +460,26 @@ def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
     assert (folder / "fit.nc").is_file()
     text = summary_text(fitted.to_dict())
     assert "full Bayes (NUTS)" in text
-    assert "theta v_apgr ~ normal(mean 0.1, sd 5)" in text
-    assert "R-hat" in text
+    assert "theta v_apgr ~ normal(mean 0.1, sd 5), default" in text
+    assert "2 chains of 100 draws after 60" in " ".join(text.split())
+    head, rows = re.split(r"(?=\ntheta cl )", text, maxsplit=1)
+    names = re.split(r"  +", head.splitlines()[-1])
+    cells = re.split(r"  +", rows.splitlines()[1])
+    shown = dict(zip(names, cells, strict=False))
+    mixing = fitted.diagnosis.mixing["theta cl"]
+    assert shown["ESS bulk"] == f"{mixing.bulk:.0f}"
+    assert shown["tail"] == f"{mixing.tail:.0f}"
+    assert shown["R-hat"] == f"{mixing.r_hat:.3f}"
+
+
+def test_a_low_size_is_said_to_be_of_bulk_or_tails():
+    assert Mixing(1.0, 380.4, 900.0, 0.1).fewest == "380 (bulk)"
+    assert Mixing(1.0, 900.0, 250.6, 0.1).fewest == "251 (tails)"
+    problem = problem_of(one_effect(), bolus_data(4, [2.0, 8.0], 11))
+    few = _posterior(0.1 * np.random.default_rng(1).normal(size=(4, 60, 2)))
+    diagnosis = diagnose(problem, few)
+    (text,) = [t for t in posterior_warnings(few, diagnosis) if "fewer than 400" in t]
+    assert f"theta cl {diagnosis.mixing['theta cl'].fewest}" in text
 
 
 def test_priors_are_refused_without_full_bayes():

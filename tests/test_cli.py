@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from pkmodel.bayes.inference import TUNE
 from pkmodel.cli import main
 from pkmodel.fitting import COMPILING
 from pkmodel.output_folder import FIT_FILES
@@ -178,6 +179,27 @@ def test_check_says_what_it_understood():
         "nothing was fitted",
     ):
         assert part in text
+
+
+def test_check_lists_the_priors_that_full_bayes_will_use(definition):
+    more = 'method = "nuts"\ndraws = 700\ntarget = "joint"\n'
+    more += "[prior.theta]\nv_apgr = { normal = [0.2, 0.1] }"
+    text = _run("check", definition({'method = "focei"': more, "seed = 1": ""})).stdout
+    lines = [re.sub(r" +", " ", line.strip()) for line in text.splitlines()]
+    assert f"fit nuts, 4 chains of 700 draws after {TUNE}, target joint, seed 1" in lines
+    start = lines.index("priors (omega: of the standard deviations)")
+    assert lines[start + 1 : start + 8] == [
+        "theta cl ~ lognormal(median 0.005, log sd 2), default",
+        "theta v ~ lognormal(median 1, log sd 2), default",
+        "theta v_apgr ~ normal(mean 0.2, sd 0.1)",
+        "sd of omega CL ~ half-normal(scale 1), default",
+        "sd of omega V ~ half-normal(scale 1), default",
+        "sigma proportional ~ half-normal(scale 1), default",
+        "",
+    ]
+    plain = re.sub(r" +", " ", _run("check", PHENOBARBITAL).stdout)
+    assert "priors" not in plain
+    assert "fit focei, 1 start, seed 1, covariance sandwich" in plain
 
 
 def test_check_shows_ranges_so_that_a_wrong_unit_is_seen(definition):

@@ -373,6 +373,13 @@ SHAPE_FAULTS = [
 ]
 
 
+def test_misplaced_priors_are_said_before_what_is_wrong_in_them(refused):
+    entries = "[prior.theta]\ncl = { gamma = [1, 2] }\nc = { normal = [0, 1], flat = true }"
+    problems = refused(f"{SHORT}[fit]\nmethod = 'focei'\n{entries}")
+    assert problems[0] == '[prior]: goes with method = "nuts" only; remove it'
+    assert [text.split(":")[0] for text in problems[1:]] == ["[prior] theta cl", "[prior] theta c"]
+
+
 @pytest.mark.parametrize(("addition", "expected"), SHAPE_FAULTS)
 def test_faults_of_additional_tables(refused, addition, expected):
     is_top = not addition.startswith("[")

@@ -12,9 +12,11 @@ import pytest
 
 import pkmodel as pk
 import twin_likelihood
+from grid_likelihood import grid_objectives
 from pkmodel.errors import ModelError
-from pkmodel.estimate.order import SETTLED, settle_order
+from pkmodel.estimate.orders import SETTLED, settle_orders
 from pkmodel.problem import Problem, exact_method
+from saem_cases import CASES, RICH, infusions
 from test_engine_against_twin import VARIANTS, definition_text, simulated
 
 STEP = 1e-4
@@ -92,16 +94,16 @@ def test_one_node_is_laplace(variant: str, problem_of: Callable) -> None:
 
 @pytest.mark.parametrize("variant", ["plain", "logitnormal", "power", "m3", "lognormal"])
 def test_objective_is_the_integral(variant: str, problem_of: Callable) -> None:
-    """Against the slow twin's own rule of 41 nodes in each effect; worst 2e-8."""
+    """Against the slow twin's own, unstretched rule of 41 nodes in each effect; worst 2e-8."""
     text, problem = problem_of(variant)
     wanted = np.array([part.objective for part in twin_likelihood.evaluate(text, "exact")])
     found = by_quadrature(problem, 41).evaluate(problem.packing.initial()).terms.objective
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
 
 
-def test_every_rule_is_exact_where_the_model_is_linear(scratch, define: Callable) -> None:
+def test_a_normal_integrand_costs_the_stretch_little(scratch, define: Callable) -> None:
     """The log of a bolus that hardly leaves is linear in the effect on log V: the integrand is
-    normal, Gauss-Hermite rules of every order are right and by one draw all are equally so."""
+    normal, Laplace is exact, and what the stretched rules err by falls as said of them."""
     path = scratch / "linear.csv"
     path.write_text("ID,TIME,AMT,DV,EVID,MDV\n1,0,1,0,1,1\n1,1,0,2.5,0,0\n1,2,0,2.2,0,0\n")
     text = f"""
@@ -115,10 +117,11 @@ residual.lognormal = 0.2
     problem = pk.evaluate(define("linear", text), method="laplace").problem
     x = problem.packing.initial()
     wanted = problem.evaluate(x)
-    for order in (2, 3, 8):
+    for order, error in ((7, 5e-4), (11, 2e-5), (31, 1e-9)):
         found = by_quadrature(problem, order).evaluate(x)
-        assert found.objective == pytest.approx(wanted.objective, abs=1e-9)
-        np.testing.assert_allclose(found.gradient, wanted.gradient, rtol=0, atol=1e-8)
+        print(order, found.objective - wanted.objective, found.gradient - wanted.gradient)
+        assert found.objective == pytest.approx(wanted.objective, abs=error)
+        np.testing.assert_allclose(found.gradient, wanted.gradient, rtol=0, atol=10.0 * error)
     sampled = by_sampling(problem, 4096).evaluate(x)
     assert abs(sampled.objective - wanted.objective) < 4.0 * sampled.error
 
@@ -235,23 +238,76 @@ def test_laplace_comes_near_the_exact_objective_as_data_grow() -> None:
 
 def test_the_order_is_raised_until_the_objective_settles() -> None:
     fit = pk.evaluate("phenobarbital", method="agq")
-    order = fit.estimate.order
-    assert order is not None
-    assert order.is_settled
+    orders = fit.estimate.orders
+    assert orders is not None
+    assert orders.is_settled
     exact = by_quadrature(fit.problem, 41).evaluate(fit.estimate.x).objective
-    assert abs(fit.objective - exact) < 2.0 * SETTLED
-    assert fit.to_dict()["quadrature"]["order"] == order.nodes == fit.problem.order
+    assert abs(fit.objective - exact) < SETTLED
+    np.testing.assert_array_equal(fit.problem.orders, orders.nodes)
+    written = fit.to_dict()["quadrature"]
+    assert written["highest_order"] == np.max(orders.nodes) > np.min(orders.nodes)
+    assert written["lowest_order"] == np.min(orders.nodes)
+
+
+SPREAD = (pk.OmegaBlock(("CL", "V"), ((0.5, 0.1), (0.1, 0.5))),)
+LONG_TAILED = {
+    "six samples": (infusions(30), 0.3),
+    "three samples": (infusions(30, np.array([2.0, 8.0, 30.0])), 0.4),
+    "one sample": (infusions(30, np.array([12.0])), 0.3),
+}
+
+
+@pytest.mark.parametrize("name", LONG_TAILED)
+def test_settled_orders_are_those_of_the_integral(name: str) -> None:
+    """Conditional laws with the long tails of few samples, against a sum over a fine grid, which
+    knows no mode; all subjects together within twice what is wanted, or three times what is said
+    where orders do not settle. Neighbouring orders of all at once agreed by chance here."""
+    data, error = LONG_TAILED[name]
+    residual = pk.Residual((pk.Sigma("proportional", error),))
+    model = replace(RICH, omega=SPREAD, residual=residual)
+    problem = pk.evaluate(model, data, method="agq").problem
+    x = problem.packing.initial()
+    x[:2] = np.log([4.0, 70.0])
+    orders = settle_orders(problem, x)
+    found = problem.with_order(orders.nodes).evaluate(x).terms.objective
+    off = found - grid_objectives(problem, x, points=401)
+    print(name, orders, f"off {np.sum(np.abs(off)):.1e}, said {orders.error:.1e}")
+    assert orders.is_settled == (name != "one sample")
+    assert np.sum(np.abs(off)) < max(2.0 * SETTLED, 3.0 * orders.error)
+
+
+def test_the_lower_of_two_modes_is_found() -> None:
+    """A residual exponent near 1 makes second modes; next to the optimum hardly any subject may
+    have a point on a grid that is lower than its mode: 10 of 1600, 50 by searches from zero."""
+    case = CASES["exponent"]
+    fit = pk.fit(case.model, case.data(), method="laplace", covariance="none")
+    problem, rng = fit.problem, np.random.default_rng(1)
+    line = np.linspace(-4.0, 4.0, 41)
+    nodes = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(1, -1, 2)
+    missed = 0
+    for scale in np.repeat([0.1, 0.2], 20):
+        x = fit.estimate.x + scale * rng.normal(size=problem.packing.size)
+        there = problem.evaluate(x)
+        assert problem.failed(there.terms).size == 0
+        factor = np.linalg.cholesky(problem.packing.unpack(x).omega)
+        mode = np.linalg.solve(factor, there.terms.eta.T).T[:, None, :]
+        lowest = problem.joint(x, np.ascontiguousarray(mode))[:, 0]
+        around = problem.joint(x, np.repeat(nodes, problem.n_subjects, axis=0))
+        missed += int(np.sum(lowest > np.min(around, axis=1) + 1e-9))
+    print("missed", missed)
+    assert missed <= 15
 
 
 def test_an_order_that_was_asked_for_is_kept_and_its_error_said() -> None:
     definition = pk.read_definition("phenobarbital")
     options = replace(definition.options, method="agq", order=3)
     fit = pk.evaluate(replace(definition, options=options))
-    assert fit.problem.order == 3
-    order = settle_order(fit.problem, fit.estimate.x)
-    assert order == fit.estimate.order
+    np.testing.assert_array_equal(fit.problem.orders, 3)
+    orders = fit.estimate.orders
+    assert orders is not None
+    assert not orders.is_settled
     higher = by_quadrature(fit.problem, 5).evaluate(fit.estimate.x).objective
-    assert order.change == pytest.approx(higher - fit.objective, abs=1e-9)
+    assert np.sum(orders.change) == pytest.approx(higher - fit.objective, abs=1e-9)
     assert any("has not settled" in text for text in fit.warnings)
 
 

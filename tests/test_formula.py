@@ -246,7 +246,7 @@ def test_names():
 
 def test_equal_parts_are_computed_once():
     bound = bind(parse_formula("exp(a * WT) + exp(a * WT)", PLACE), THETAS, COVARIATES, ROWS)
-    assert len(bound._steps) == 3
+    assert len(bound.steps) == 3
 
 
 # -- what is refused --------------------------------------------------------------------------

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 import pkmodel as pk
+from pkmodel.diagnostics.parameters import parameters
+from pkmodel.diagnostics.plausibility import implausible_estimates
 from simulation import Design, make_design, simulate
 
 OMEGA = {"CL": 0.09, "V": 0.04}
@@ -71,15 +73,17 @@ def test_what_is_fixed_is_not_judged(early: pd.DataFrame) -> None:
     assert said(pk.fit(fixed, early)) == []
 
 
-def test_a_search_that_has_run_away_says_so_in_every_way() -> None:
-    """Proportional error alone cannot describe propofol's late samples."""
-    definition = pk.read_definition("propofol_children")
-    residual = pk.Residual((pk.Sigma("proportional", 0.3),))
-    alone = replace(definition, model=replace(definition.model, residual=residual))
-    fit = pk.fit(alone, method="fo", starts=1)
-    far, vague, wide, noisy = said(fit)
+def test_estimates_that_have_run_away_are_said_to_in_every_way() -> None:
+    """As if a search had ended e^20 away from where it ends, with standard errors as wide."""
+    fit = pk.fit(model(1.0, 10.0), data(make_design([(0, 100, 0)], [1.0, 4.0, 8.0]), 1.0, 10.0))
+    assert said(fit) == []
+    assert fit.covariance is not None
+    x = fit.estimate.x + 20.0
+    vague = replace(fit.covariance, natural=1e20 * fit.covariance.natural)
+    found = parameters(fit.problem, x, vague)
+    far, uncertain, wide, noisy = implausible_estimates(fit.problem, x, found)
     assert "typical CL = " in far
-    assert "theta cl" in vague
+    assert "theta cl" in uncertain
     assert "omega CL = " in wide
     assert "sigma proportional = " in noisy
 

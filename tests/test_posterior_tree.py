@@ -9,16 +9,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray
+from scipy import stats
 
 import pkmodel as pk
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.draws.drawing import draw_about, posterior_sample
-from pkmodel.draws.prior_draws import draw_prior
+from pkmodel.draws.pointwise import predictive_draws
+from pkmodel.draws.prior_draws import draw_prior, flat_priors
+from pkmodel.draws.sample import Sample
 from pkmodel.problem import Problem
 from pkmodel.status import Status
 
-SAMPLED = ("posterior", "log_likelihood", "sample_stats")
-ALL = (*SAMPLED, "posterior_predictive", "prior", "prior_predictive")
+SAMPLED = ("posterior", "log_likelihood", "sample_stats", "posterior_predictive")
+ALL = (*SAMPLED, "prior", "prior_predictive")
 
 
 @pytest.fixture(scope="module")
@@ -50,28 +53,61 @@ def test_fewer_draws_are_evenly_spaced(fit):
     np.testing.assert_array_equal(few.x, fit.posterior.x[:, [0, 24, 49]])
 
 
-def test_the_file_holds_what_only_sampling_gives(fit, tree, tmp_path):
-    path = fit.save(tmp_path / "run") / "fit.nc"
-    with xarray.open_datatree(path, engine="h5netcdf") as back:
-        assert set(back.children) == {*SAMPLED, "estimates", "modes", "predictions"} | {
-            "observed_data"
-        }
-        xarray.testing.assert_equal(back["posterior"].dataset, tree["posterior"].dataset)
-        assert list(back["log_likelihood"].data_vars) == ["subject"]
-    assert path.stat().st_size < 1e6
+@pytest.fixture(scope="module")
+def folder(fit, tmp_path_factory):
+    return fit.save(tmp_path_factory.mktemp("saved") / "run")
+
+
+@pytest.fixture(scope="module")
+def back(folder):
+    return az.from_netcdf(folder / "fit.nc")
+
+
+def test_the_file_holds_all_that_the_tree_does(tree, back):
+    assert set(back.children) == {*ALL, "estimates", "modes", "predictions", "observed_data"}
+    for group in ALL:
+        xarray.testing.assert_equal(back[group].dataset, tree[group].dataset)
+        assert back[group].attrs["kind"] == ("prior" if group.startswith("prior") else "posterior")
+    assert set(back["log_likelihood"].data_vars) == {"observation", "subject"}
+    coordinates = {name: set(back[name].coords) for name in ALL}
+    assert {"chain", "draw", "id", "effect", "parameter"} == coordinates["prior"]
+    assert {"obs", "ID", "TIME", "CENS"} < coordinates["prior_predictive"]
+    assert "simulated" in back["posterior_predictive"].attrs["simulated"]
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter:UserWarning")
-def test_arviz_works_on_the_file(fit, tree, tmp_path):
-    back = az.from_netcdf(fit.save(tmp_path / "run") / "fit.nc")
-    assert az.loo(back).elpd == pytest.approx(az.loo(tree, var_name="subject").elpd)
-    table = az.summary(back, var_names=["population"])
+def test_arviz_works_on_the_file(fit, tree, back):
+    for level, count in (("subject", 59), ("observation", 155)):
+        scored = az.loo(back, var_name=level)
+        assert scored.elpd == pytest.approx(az.loo(tree, var_name=level).elpd)
+        assert scored.n_data_points == count
+    table = az.summary(back, var_names=["population"], ci_prob=0.95, round_to="none")
     assert len(table) == 6
-    for plot in (az.plot_trace, az.plot_forest):
-        plot(tree, var_names=["population"])
-    az.plot_prior_posterior(tree, var_names=["population"])
-    az.plot_ppc_dist(tree)
+    drawn = fit.posterior.x[:, :, 0]
+    row = table.loc["population[theta cl]"]
+    assert row["mean"] == pytest.approx(np.exp(drawn).mean())
+    ends = np.quantile(np.exp(drawn), [0.025, 0.975])
+    np.testing.assert_allclose(row[["eti95_lb", "eti95_ub"]].to_numpy(float), ends, rtol=0.02)
+    for plot in (az.plot_trace, az.plot_forest, az.plot_rank, az.plot_prior_posterior):
+        plot(back, var_names=["population"])
+    az.plot_trace(back, var_names=["eta"], coords={"id": ["1", "7"]})
+    az.plot_ppc_dist(back)
     plt.close("all")
+
+
+def test_a_large_file_has_evenly_spaced_draws_by_their_numbers(fit, tree, tmp_path, monkeypatch):
+    monkeypatch.setattr("pkmodel.draws.groups.FEWEST_DRAWS", 5)
+    monkeypatch.setattr("pkmodel.result.MOST_SAVED", 2 * 155 * 10)
+    small = az.from_netcdf(fit.save(tmp_path / "run") / "fit.nc")
+    assert small["posterior"].sizes["draw"] == 50
+    assert small["prior"].sizes["draw"] == 500
+    assert small["prior_predictive"].sizes["draw"] == 20
+    given = small["log_likelihood"]["observation"]
+    assert given["draw"].values.tolist() == [0, 5, 10, 16, 21, 27, 32, 38, 43, 49]
+    xarray.testing.assert_equal(
+        given, tree["log_likelihood"]["observation"].sel(draw=given["draw"])
+    )
+    assert small["posterior_predictive"].sizes["draw"] == 10
 
 
 # -- the prior ----------------------------------------------------------------------------------
@@ -97,7 +133,37 @@ def test_the_prior_is_wider_than_the_posterior(tree):
 
 def test_a_flat_prior_has_no_draws(fit):
     flat = replace(fit.model, priors=pk.Priors(theta={"cl": pk.Prior("flat")}))
-    assert draw_prior(Problem(flat, fit.problem.dataset, fit.options), 1) is None
+    problem = Problem(flat, fit.problem.dataset, fit.options)
+    assert draw_prior(problem, 1) is None
+    tree = replace(fit, problem=problem).to_datatree(draws=5)
+    assert "prior" not in tree.children
+    note = tree["posterior"].attrs["prior"]
+    assert note == "not drawn: flat without bounds is that of theta cl"
+
+
+def test_flat_priors_between_bounds_are_drawn_from(fit):
+    bounded = tuple(replace(t, upper=3.0) if t.name == "v" else t for t in fit.model.theta)
+    model = replace(fit.model, theta=bounded, priors=pk.Priors(theta={"v": pk.Prior("flat")}))
+    problem = Problem(model, fit.problem.dataset, fit.options)
+    assert flat_priors(problem) == []
+    k = problem.packing.names.index("theta v")
+    sample = draw_prior(problem, 1)
+    drawn = [problem.packing.natural(x)[k] for x in sample.x[0]]
+    assert stats.kstest(drawn, stats.uniform(0.0, 3.0).cdf).pvalue > 0.01
+    omega = replace(fit.model, priors=pk.Priors(omega={"V": pk.Prior("flat")}))
+    assert flat_priors(Problem(omega, fit.problem.dataset, fit.options)) == ["sd of omega V"]
+
+
+def test_a_concentration_of_zero_under_a_wide_prior_is_simulated_as_zero(fit):
+    """Of log DV the prediction is then minus infinity, and the error as wide as anywhere."""
+    residual = pk.Residual((pk.Sigma("lognormal", 0.2),))
+    problem = Problem(replace(fit.model, residual=residual), fit.problem.dataset, fit.options)
+    x = problem.packing.initial()
+    x[0] = 9.0
+    eta = np.zeros((1, 1, 59, 2))
+    drawn = predictive_draws(problem, Sample("prior", x[None, None], eta), np.random.default_rng(1))
+    assert np.all(np.isfinite(drawn))
+    assert np.min(drawn) == 0.0
 
 
 # -- subjects left out --------------------------------------------------------------------------
@@ -108,8 +174,8 @@ def known():
     """A fit whose posterior is the asymptotic law of its estimator: 4 x 250 independent draws."""
     best = pk.fit("phenobarbital", method="agq")
     sample = draw_about(best.problem, best.estimate, best.covariance, 250, 1)
-    stats = {"diverging": np.zeros((4, 250), dtype=bool)}
-    posterior = Posterior(sample.x, sample.eta, stats)
+    flags = {"diverging": np.zeros((4, 250), dtype=bool)}
+    posterior = Posterior(sample.x, sample.eta, flags)
     return best, replace(best, posterior=posterior, status=Status.SAMPLED)
 
 

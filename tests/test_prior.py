@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from pkmodel.bayes.default_priors import complete
-from pkmodel.bayes.family import density
+from pkmodel.bayes.family import encode
 from pkmodel.bayes.prior import PackedPrior, draw_correlations
+from pkmodel.bayes.told_priors import told_priors
+from pkmodel.kernels.prior import log_density
 from pkmodel.models.model import Model, OmegaBlock, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.packing import Packing
@@ -44,8 +48,10 @@ DENSITIES = [
 
 @pytest.mark.parametrize(("prior", "law"), DENSITIES, ids=[p.family for p, _ in DENSITIES])
 def test_families_are_those_of_scipy(prior, law):
+    family, numbers, constant = encode(prior)
     for value in (0.1, 0.9, 2.5):
-        found, slope = density(prior, value)
+        found, slope = log_density(family, np.array(numbers), value)
+        found += constant
         assert found == pytest.approx(law.logpdf(value), rel=1e-13)
         step = 1e-6
         numeric = (law.logpdf(value + step) - law.logpdf(value - step)) / (2 * step)
@@ -168,6 +174,19 @@ def test_a_flat_prior_without_bounds_cannot_be_drawn_from():
     )
     with pytest.raises(ValueError, match="flat prior without bounds"):
         PackedPrior(Packing(flat, 1)).draw(np.random.default_rng(1))
+
+
+def test_priors_are_told_with_whether_they_are_declared():
+    told = {prior.name: (prior.text, prior.is_default) for prior in told_priors(MODEL)}
+    assert told["theta v"] == ("student-t(df 4, location 1, scale 2)", False)
+    assert told["theta cl"] == ("lognormal(median 2, log sd 2)", True)
+    assert "theta a" not in told
+    assert told["sd of occasion V"] == ("half-normal(scale 1)", True)
+    assert told["correlations"] == ("LKJ(2.5)", False)
+    undeclared = {prior.name: prior for prior in told_priors(replace(MODEL, priors=None))}
+    assert all(prior.is_default for prior in undeclared.values())
+    assert undeclared["correlations"].text == "LKJ(2)"
+    assert undeclared.keys() == told.keys()
 
 
 def test_declared_priors_take_the_place_of_defaults():

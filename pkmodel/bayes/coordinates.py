@@ -14,7 +14,10 @@ Vector = NDArray[np.float64]
 
 INFORMED = 0.5
 """An effect whose conditional variance is, on average over subjects, less than this share of its
-variance is centred: its data say more about it than the population does."""
+variance is known: its data say more about it than the population does."""
+
+CERTAIN = 0.3
+"""Largest deviation of the logarithm of an effect's standard deviation that counts as known."""
 
 
 def shifts(problem: Problem, mu: Vector) -> Vector:
@@ -40,9 +43,22 @@ def informed_shares(problem: Problem, anchor: Anchor) -> Vector:
     return np.asarray(np.mean(conditional, axis=0) / np.diag(omega))
 
 
+def known_effects(problem: Problem, anchor: Anchor) -> NDArray[np.bool_]:
+    """Tell of which effects the data tell, and of their variance too.
+
+    Of the others the variance is the neck of a funnel where their coordinates are centred: a walk
+    would not come near to a small one.
+    """
+    deviations = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))
+    deviation = dict(zip(problem.packing.names, deviations, strict=True))
+    labels = [f"{'occasion' if e.occasion else 'omega'} {e.parameter}" for e in problem.effects]
+    is_certain = np.array([deviation.get(label, 0.0) < CERTAIN for label in labels])
+    return is_certain & (informed_shares(problem, anchor) < INFORMED)
+
+
 def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
-    """Choose centred or non-centred coordinates by the data, and shape them at the anchor."""
-    return make_coordinates(problem, anchor, informed_shares(problem, anchor) < INFORMED)
+    """Choose centred coordinates for the known effects, and shape all at the anchor."""
+    return make_coordinates(problem, anchor, known_effects(problem, anchor))
 
 
 def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]) -> Coordinates:
@@ -61,8 +77,9 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
     slope = (np.array(above) - np.array(below)) / (2.0 * anchor.step)
     inverse = np.linalg.inv(factor)
     mixing = np.where(centred[:, None], np.eye(len(centred)), inverse)
+    exact = problem.with_method("laplace").evaluate(anchor.x, terms.eta).terms
     covariance = np.where(
-        (terms.status == FOUND)[:, None, None], terms.covariance, factor @ factor.T
+        (exact.status == FOUND)[:, None, None], exact.covariance, factor @ factor.T
     )
     spread = np.linalg.cholesky(mixing @ covariance @ mixing.T)
     return Coordinates(
@@ -70,6 +87,7 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
         place=_coordinates(problem, anchor.x, terms.eta, centred),
         slope=np.ascontiguousarray(slope.transpose(1, 2, 0)),
         spread=spread,
+        skew=np.zeros((*spread.shape, len(centred))),
     )
 
 

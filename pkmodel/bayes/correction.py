@@ -34,9 +34,6 @@ FEWEST, MOST = 8, 2000
 PILOT = 200
 """Proposals of each subject by which their number is chosen."""
 
-WIDER = 1.1
-"""Standard deviation of the proposals in that of Laplace's normal law."""
-
 HEAVY = 0.1
 """Share of the t law, which bounds the weights, in the mixture that is proposed from."""
 
@@ -98,7 +95,7 @@ def _weighted(
     """Propose u of each subject in opposite pairs, with their log importance weights."""
     half = law.normal_steps(rng, count // 2)
     heavy = rng.uniform(size=half.shape[:2]) < HEAVY
-    half = np.where(heavy[:, :, None], law.steps(rng, count // 2), WIDER * half)
+    half = np.where(heavy[:, :, None], law.steps(rng, count // 2), half)
     steps = np.concatenate([half, -half], axis=1)
     u = law.whitened_effects(steps)
     log_spread = np.sum(np.log(np.einsum("iaa->ia", law.spread)), axis=1)
@@ -122,7 +119,7 @@ def _log_density(steps: Vector) -> Vector:
     """Log density of the mixture that steps are drawn from."""
     n, degrees = steps.shape[2], DEGREES_OF_FREEDOM
     square = np.sum(steps**2, axis=2)
-    normal = -0.5 * square / WIDER**2 - n * np.log(WIDER) - 0.5 * n * np.log(2.0 * np.pi)
+    normal = -0.5 * square - 0.5 * n * np.log(2.0 * np.pi)
     constant = gammaln(0.5 * (degrees + n)) - gammaln(0.5 * degrees)
     constant -= 0.5 * n * np.log(degrees * np.pi)
     heavy = constant - 0.5 * (degrees + n) * np.log1p(square / degrees)

@@ -43,6 +43,11 @@ class Mixing:
     tail: float
     error: float
 
+    @property
+    def fewest(self) -> str:
+        """The fewer of both, and which these are."""
+        return f"{self.bulk:.0f} (bulk)" if self.bulk < self.tail else f"{self.tail:.0f} (tails)"
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -77,7 +82,7 @@ class Diagnosis:
 
 def diagnose(problem: Problem, posterior: Posterior) -> Diagnosis:
     """Judge the draws of every free population parameter."""
-    natural = np.apply_along_axis(problem.packing.natural, 2, posterior.x)
+    natural = problem.packing.natural(posterior.x)
     mixing = {}
     for k, name in enumerate(problem.packing.names):
         drawn = natural[:, :, k]
@@ -114,7 +119,7 @@ def posterior_warnings(posterior: Posterior, diagnosis: Diagnosis) -> list[str]:
     if apart:
         out.append(f"R-hat is above {LARGEST_R_HAT}: {', '.join(apart)}")
     few = [
-        f"{name} {min(m.bulk, m.tail):.0f}"
+        f"{name} {m.fewest}"
         for name, m in mixing.items()
         if not min(m.bulk, m.tail) >= SMALLEST_SIZE
     ]

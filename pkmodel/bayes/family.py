@@ -1,64 +1,40 @@
-"""Families of prior distributions: log density with its slope, and draws."""
+"""Families of prior distributions: their numbers for the kernel of the density, and draws."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import exp, inf, lgamma, log, pi
 
 import numpy as np
 
+from pkmodel.kernels.prior import FLAT, LOGNORMAL, NORMAL, STUDENT_T
 from pkmodel.models.prior import Prior
-
-ValueAndSlope = tuple[float, float]
 
 _LOG_2PI = log(2.0 * pi)
 
 
-def _normal(value: float, mean: float, sd: float) -> ValueAndSlope:
-    z = (value - mean) / sd
-    return -0.5 * (z * z + _LOG_2PI) - log(sd), -z / sd
-
-
-def _lognormal(value: float, median: float, deviation: float) -> ValueAndSlope:
-    if value <= 0.0:
-        return -inf, 0.0
-    z = log(value / median) / deviation
-    density = -0.5 * (z * z + _LOG_2PI) - log(deviation * value)
-    return density, -(1.0 + z / deviation) / value
-
-
-def _student_t(value: float, df: float, location: float, scale: float) -> ValueAndSlope:
-    z = (value - location) / scale
-    constant = lgamma(0.5 * (df + 1.0)) - lgamma(0.5 * df) - 0.5 * log(df * pi) - log(scale)
-    density = constant - 0.5 * (df + 1.0) * float(np.log1p(z * z / df))
-    return density, -(df + 1.0) * z / (df + z * z) / scale
-
-
-def _half(density: ValueAndSlope) -> ValueAndSlope:
-    return density[0] + log(2.0), density[1]
-
-
-_DENSITY: dict[str, Callable[..., ValueAndSlope]] = {
-    "normal": _normal,
-    "lognormal": _lognormal,
-    "student_t": _student_t,
-    "half_normal": lambda value, scale: _half(_normal(value, 0.0, scale)),
-    "half_t": lambda value, df, scale: _half(_student_t(value, df, 0.0, scale)),
-    "flat": lambda value: (0.0, 0.0),
-}
-
-
-def density(prior: Prior, value: float) -> ValueAndSlope:
-    """Return the log density of a prior and its slope, on the parameter's own scale.
+def encode(prior: Prior) -> tuple[int, tuple[float, float, float], float]:
+    """Say a prior for the kernel: family, location, scale and degrees, and its constant.
 
     Normalised as if the parameter had no bounds, but those of its family; ``"flat"`` is zero.
-
-    Examples
-    --------
-    >>> density(Prior("normal", (1.0, 2.0)), 3.0)
-    (-2.112085713764618, -0.5)
     """
-    return _DENSITY[prior.family](value, *prior.numbers)
+    numbers = prior.numbers
+    if prior.family == "flat":
+        return FLAT, (0.0, 1.0, 1.0), 0.0
+    if prior.family in ("normal", "half_normal"):
+        location, scale = (0.0, *numbers)[-2:]
+        constant = -0.5 * _LOG_2PI - log(scale)
+        return NORMAL, (location, scale, 1.0), constant + _half(prior)
+    if prior.family == "lognormal":
+        return LOGNORMAL, (log(numbers[0]), numbers[1], 1.0), -0.5 * _LOG_2PI - log(numbers[1])
+    degrees, location, scale = numbers if len(numbers) == 3 else (numbers[0], 0.0, numbers[1])
+    constant = lgamma(0.5 * (degrees + 1.0)) - lgamma(0.5 * degrees)
+    constant -= 0.5 * log(degrees * pi) + log(scale)
+    return STUDENT_T, (location, scale, degrees), constant + _half(prior)
+
+
+def _half(prior: Prior) -> float:
+    """Logarithm of what a law on the positive half gains."""
+    return log(2.0) if prior.family.startswith("half") else 0.0
 
 
 def draw(prior: Prior, rng: np.random.Generator, lower: float = -inf, upper: float = inf) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor, find_anchor
-from pkmodel.bayes.coordinates import INFORMED, informed_shares
+from pkmodel.bayes.coordinates import known_effects
 from pkmodel.bayes.correction import correct
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose
 from pkmodel.bayes.joint import JointTarget
@@ -22,6 +22,7 @@ from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import JOINT, MARGINAL, Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Chains, Settings, Told, sample
+from pkmodel.bayes.skewness import bent
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress
@@ -29,11 +30,12 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-CHAINS, TUNE, DRAWS = 4, 300, 1000
+CHAINS, TUNE, DRAWS = 4, 150, 1000
 """Where no number is asked for."""
 
-CERTAIN = 0.3
-"""Largest deviation of the logarithm of an effect's standard deviation that counts as known."""
+BOLD, CAREFUL = 0.7, 0.8
+"""Mean acceptance that steps are adapted to: where the posterior is nearly normal they may be so
+long that three of them turn round; in the neck of a funnel long ones end in divergences."""
 
 SAMPLED = "sampled"
 
@@ -98,21 +100,17 @@ def target_of(problem: Problem, anchor: Anchor) -> str:
     """
     if problem.options.target is not None:
         return problem.options.target
-    names = problem.packing.names
-    own = [k for k, n in enumerate(names) if n.startswith(("omega", "occasion")) and "," not in n]
-    deviation = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))[own]
-    shares = informed_shares(problem, anchor)
-    is_known = bool(np.all(deviation < CERTAIN) and np.all(shares < INFORMED))
-    return JOINT if is_known else MARGINAL
+    return JOINT if np.all(known_effects(problem, anchor)) else MARGINAL
 
 
-def _settings(problem: Problem) -> Settings:
+def _settings(problem: Problem, acceptance: float) -> Settings:
     options = problem.options
     return Settings(
         chains=options.chains or CHAINS,
         tune=options.tune or TUNE,
         draws=options.draws or DRAWS,
         seed=options.seed,
+        acceptance=acceptance,
         cores=problem.threads,
     )
 
@@ -126,14 +124,10 @@ def _sampled(chains: Chains | None) -> Chains:
 def _joint(
     problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
 ) -> tuple[Posterior, bool]:
-    target = JointTarget(problem, prior, anchor)
-    settings = _settings(problem)
+    target = bent(JointTarget(problem, prior, anchor))
+    settings = _settings(problem, BOLD if np.all(target.coordinates.centred) else CAREFUL)
     chains = _sampled(sample(target, settings, told))
-    shape = chains.vectors.shape[:2]
-    x = np.empty((*shape, anchor.x.size))
-    eta = np.empty((*shape, *target.coordinates.place.shape))
-    for at in np.ndindex(shape):
-        x[at], eta[at] = target.effects(chains.vectors[at])
+    x, eta = target.effects(chains.vectors)
     centred = tuple(bool(c) for c in target.coordinates.centred)
     posterior = Posterior(
         x, eta, chains.statistics, JOINT, settings.tune, chains.gradients, centred
@@ -145,7 +139,7 @@ def _marginal(
     problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
 ) -> tuple[Posterior, bool]:
     target = MarginalTarget(problem, prior, anchor)
-    settings = _settings(problem)
+    settings = _settings(problem, CAREFUL)
     chains = _sampled(sample(target, settings, told))
     corrected = correct(target, chains, problem.options.seed)
     statistics = {

@@ -34,10 +34,6 @@ class MarginalTarget:
         self.coordinates: Coordinates = choose_coordinates(problem, anchor)
         self.dimension = anchor.x.size
 
-    def fresh(self) -> MarginalTarget:
-        """Return this target, which keeps nothing."""
-        return self
-
     def __call__(self, vector: Vector) -> tuple[float, Vector]:
         """Return the log density and its gradient; -inf where the model is not defined."""
         x = self.packed(vector)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pkmodel.kernels.posterior import copy_entrance
 
 Vector = NDArray[np.float64]
 Told = Callable[[int, int, int], None]
@@ -36,6 +38,8 @@ LONGEST_STEP = np.pi / 2.0
 """A quarter of the period. Where the density is normal no step errs, and longer ones, up to half
 the period, would only turn a point over."""
 
+FIRST_STEP = 1.0
+
 HALVINGS = 60
 
 FEWEST = 20
@@ -49,11 +53,21 @@ class Target(Protocol):
     def dimension(self) -> int:
         """Length of the vector."""
 
-    def fresh(self) -> Target:
-        """Return the same target with room of its own, for another chain."""
-
     def __call__(self, vector: Vector) -> tuple[float, Vector]:
         """Return the log density and its gradient; -inf where it is not defined."""
+
+
+@runtime_checkable
+class CompiledTarget(Target, Protocol):
+    """A target that machine code computes, without Python, for several chains at a time."""
+
+    @property
+    def address(self) -> int:
+        """Where the code is: a function of dimension, vector, gradient, value and `record`."""
+
+    @property
+    def record(self) -> int:
+        """Where is what the code takes beside the vector."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,8 @@ class Settings:
     chains, tune, draws : int
         Chains; draws of each that adapt the sampler; draws of each that are kept.
     seed : int
+    acceptance : float
+        Mean acceptance that the step is adapted to.
     cores : int
         Chains at a time; the draws are the same for any number.
     """
@@ -73,6 +89,7 @@ class Settings:
     tune: int
     draws: int
     seed: int
+    acceptance: float = 0.8
     cores: int = 1
 
 
@@ -123,53 +140,81 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
         progress_bar=False,
         progress_callback=None if told is None else _teller(told),
         progress_rate=1000,
+        target_accept=settings.acceptance,
         save_warmup=True,
+        return_raw_trace=True,
         blocking=False,
     )
     try:
-        tree = background.wait()
+        trace = background.wait()
     except KeyboardInterrupt:
         return _ended(background.abort(), settings, is_interrupted=True)
-    return _ended(tree, settings, is_interrupted=False)
+    return _ended(trace, settings, is_interrupted=False)
 
 
 def _model(target: Target) -> Any:
-    from nutpie.compiled_pyfunc import PyFuncModel, from_pyfunc
+    """Describe the target to nutpie, with trajectories for a nearly normal law.
 
-    class NearlyNormal(PyFuncModel):  # type: ignore[misc]
-        """A model whose trajectories follow the standard normal law without error.
+    They follow the standard normal law without error. What a step errs by is then only how far
+    the density is from that law, so that steps are long (splitting as in Shahbaba, Lan, Johnson
+    and Neal 2014, 10.1007/s11222-012-9373-1).
+    """
+    from nutpie import _lib
+    from nutpie.sample import CompiledModel
 
-        What a step errs by is then only how far the density is from that law, so that steps are
-        long (splitting as in Shahbaba, Lan, Johnson and Neal 2014, 10.1007/s11222-012-9373-1).
-        """
+    sizes: dict[str, int] = {}
+    shape = (target.dimension,)
+    variables = _lib.PyVariable.new_variables(["vector"], ["float64"], [shape], sizes, {})
 
-        def _make_sampler(self, settings: Any, *arguments: Any) -> Any:
+    class NearlyNormal(CompiledModel):  # type: ignore[misc]
+        n_dim = target.dimension
+        shapes: Mapping[str, tuple[int, ...]] = {"vector": shape}
+        coords: Mapping[str, Any] = {}
+
+        def _make_sampler(
+            self, settings: Any, _mean: Any, cores: int, progress: Any, *more: Any
+        ) -> Any:
             wanted = settings.as_dict()["settings"] | {"trajectory_kind": TRAJECTORY}
-            step_size = wanted["adapt_options"]["step_size_settings"]["adapt_options"]
-            step_size["dual_average"]["max_step_size"] = LONGEST_STEP
+            step_size = wanted["adapt_options"]["step_size_settings"]
+            step_size["initial_step"] = FIRST_STEP
+            step_size["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
             settings.update_settings(wanted)
-            return super()._make_sampler(settings, *arguments)
+            if isinstance(target, CompiledTarget):
+                model = _lib.PyMcModel(
+                    _lib.LogpFunc(target.address, target.record, target),
+                    _lib.ExpandFunc(
+                        target.dimension, target.dimension, copy_entrance.address, 0, target
+                    ),
+                    variables,
+                    target.dimension,
+                    sizes,
+                    {},
+                    start,
+                    None,
+                )
+                return _lib.PySampler.from_pymc(settings, cores, model, progress, *more)
+            model = _lib.PyModel(
+                lambda: target,
+                lambda *_: lambda vector: {"vector": vector},
+                variables,
+                target.dimension,
+                dim_sizes=sizes,
+                coords={},
+                init_point_func=start,
+                transform_adapter=None,
+            )
+            return _lib.PySampler.from_pyfunc(settings, cores, model, progress, *more)
 
     def start(seed: int) -> Vector:
         """Draw from the normal law that the target nearly is, nearer where it is not defined."""
         vector = np.random.default_rng(seed).normal(size=target.dimension)
-        own = target.fresh()
         for _ in range(HALVINGS):
-            if np.isfinite(own(vector)[0]):
+            if np.isfinite(target(vector)[0]):
                 break
             vector *= 0.5
         return vector
 
-    plain = from_pyfunc(
-        target.dimension,
-        lambda: target.fresh().__call__,
-        lambda *_: lambda vector: {"vector": vector},
-        [np.dtype("float64")],
-        [(target.dimension,)],
-        ["vector"],
-        make_initial_point_fn=start,
-    )
-    return NearlyNormal(**vars(plain))
+    return NearlyNormal(dims={}, reparameterized_names=None)
 
 
 def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
@@ -183,21 +228,34 @@ def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
     return tell
 
 
-def _ended(tree: Any, settings: Settings, *, is_interrupted: bool) -> Chains | None:
-    """Take the longest chains out of nutpie's tree: all, unless there was an interrupt."""
-    if tree is None or "posterior" not in tree.children:
+def _ended(trace: Any, settings: Settings, *, is_interrupted: bool) -> Chains | None:
+    """Take the longest chains out of nutpie's trace: all, unless there was an interrupt."""
+    if trace is None:
         return None
-    vectors = tree["posterior"]["vector"].to_numpy()
-    lengths = np.sum(np.all(np.isfinite(vectors), axis=2), axis=1)
-    longest = int(np.max(lengths, initial=0))
+    vectors, statistics = trace.get_arrow_trace()
+    tuned = [int(np.sum(_column(table, "tuning"))) for table in statistics]
+    lengths = [table.num_rows - n for table, n in zip(statistics, tuned, strict=True)]
+    longest = max(lengths, default=0)
     if longest < min(FEWEST, settings.draws):
         return None
-    kept = np.flatnonzero(lengths == longest)
-    statistics = {new: tree["sample_stats"][old].to_numpy() for old, new in STATISTICS.items()}
-    steps = [tree[name]["n_steps"].sum() for name in ("sample_stats", "warmup_sample_stats")]
+    kept = [chain for chain, length in enumerate(lengths) if length == longest]
+
+    def drawn(tables: Any, name: str) -> NDArray[Any]:
+        columns = [_column(tables[k], name).reshape(tables[k].num_rows, -1) for k in kept]
+        return np.array([column[tuned[k] :] for k, column in zip(kept, columns, strict=True)])
+
     return Chains(
-        vectors[kept, :longest],
-        {name: values[kept, :longest] for name, values in statistics.items()},
-        int(sum(steps)),
+        drawn(vectors, "vector"),
+        {new: drawn(statistics, old)[:, :, 0] for old, new in STATISTICS.items()},
+        int(sum(np.sum(_column(table, "n_steps")) for table in statistics)),
         is_interrupted,
     )
+
+
+def _column(table: Any, name: str) -> NDArray[Any]:
+    """Return the numbers of a column of an Arrow table, lists of them flattened."""
+    import pyarrow
+
+    column = pyarrow.array(table.column(name))
+    flat = column.flatten() if hasattr(column, "flatten") else column
+    return np.asarray(flat.to_numpy(zero_copy_only=False))

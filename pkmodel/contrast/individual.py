@@ -63,7 +63,7 @@ def individual_contrasts(
         A value is not above 0.
     """
     return [
-        row.with_warning(*_shrinkage_warnings(metric, shrinkage))
+        row.with_warning(*shrinkage_warnings(metric, shrinkage))
         for metric in metrics
         if metric in table
         for row in _compared(table, comparison, metric, "individual", "no mode found or no value")
@@ -141,8 +141,19 @@ def _check_positive(table: pd.DataFrame, values: NDArray[np.float64], metric: st
         )
 
 
-def _shrinkage_warnings(metric: str, shrinkage: Mapping[str, float]) -> tuple[str, ...]:
-    """Warn where the estimates behind a metric say little of the subjects themselves."""
+def shrinkage_warnings(
+    metric: str, shrinkage: Mapping[str, float], what: str = "individual estimates"
+) -> tuple[str, ...]:
+    """Warn where the values behind a metric say little of the subjects themselves.
+
+    Parameters
+    ----------
+    metric : str
+    shrinkage : mapping of str to float
+        As of `individual_contrasts`.
+    what : str
+        The values, in words.
+    """
     spec = METRICS[metric]
     behind = [p for p, power in (("CL", spec.cl), ("V", spec.v)) if power]
     out = []
@@ -155,13 +166,13 @@ def _shrinkage_warnings(metric: str, shrinkage: Mapping[str, float]) -> tuple[st
             )
         elif share > MOST_SHRINKAGE:
             out.append(
-                f"eta shrinkage of {parameter} is {100 * share:.0f} %: ratios of individual "
-                "estimates are shrunk towards equality and prove nothing; use kind model"
+                f"eta shrinkage of {parameter} is {100 * share:.0f} %: ratios of {what} are shrunk "
+                "towards equality and prove nothing; use kind model"
             )
         elif share > SOME_SHRINKAGE:
             drawn = 100 * (1 - (1 - share) ** 2)
             out.append(
                 f"eta shrinkage of {parameter} is {100 * share:.0f} %: the logarithm of a ratio of "
-                f"individual estimates is drawn towards 0 by about {drawn:.0f} %; see kind model"
+                f"{what} is drawn towards 0 by about {drawn:.0f} %; see kind model"
             )
     return tuple(out)

@@ -28,25 +28,30 @@ class Contrast:
     metric, group, reference : str
     kind : str
         Where the ratio is from: ``"individual"`` (estimates of each subject by the model),
-        ``"noncompartmental"``, ``"model"`` (estimated inside the model), ``"summary"`` (published
-        mean and SD).
+        ``"noncompartmental"``, ``"model"`` (estimated inside the model), ``"posterior"`` (draws of
+        each subject from a posterior), ``"posterior_model"`` (typical values at draws from a
+        posterior), ``"summary"`` (published mean and SD).
     adjustment : str
         What the ratio is freed of: ``"none"``, ``"own rate"``, ``"BSA"``, ``"(WT/70)^0.75"``, or a
         formula of the model.
     ratio, lower, upper : float
-        Of geometric means; of typical values for kind ``"model"``. NaN where not known.
+        Of geometric means; of typical values for kinds ``"model"`` and ``"posterior_model"``. NaN
+        where not known.
     level : float
         Of the interval.
     margin : (float, float)
     verdict : str
     p_value : float
-        Of the two one-sided tests against the margin.
+        Of the two one-sided tests against the margin; NaN by draws from a posterior.
     p_holm : float
         The same, adjusted by Holm for all groups of this metric, kind and adjustment.
     interval : str
         How the interval is made; empty where there is none.
     n, n_reference : int
         Subjects that are in it.
+    probability : float
+        Posterior probability that the ratio lies inside the margin; NaN but by draws from a
+        posterior.
     likelihood_ratio, likelihood_ratio_all : LikelihoodRatioTest or None
         That this ratio is 1, and that those of all groups are; kind ``"model"`` only.
     others : str
@@ -72,6 +77,7 @@ class Contrast:
     interval: str
     n: int
     n_reference: int
+    probability: float = float("nan")
     likelihood_ratio: LikelihoodRatioTest | None = None
     likelihood_ratio_all: LikelihoodRatioTest | None = None
     others: str = ""

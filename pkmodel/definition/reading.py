@@ -105,13 +105,14 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
     priors = _priors(document.prior) if document.prior is not None else None
     options = Options(**document.fit.model_dump()) if document.fit is not None else Options()
     problems = [
+        *_misplaced_priors(document, options, shape.incomplete),
         *shape.problems,
         *_data_problems(document.data),
         *_structure_problems(document.model, theta, shape.incomplete),
         *_effect_problems(document, theta, omega, shape.incomplete),
         *_residual_problems(document.residual, residual, shape.incomplete),
         *_option_problems(options, shape.incomplete),
-        *_prior_problems(document, theta, omega, residual, options, shape.incomplete),
+        *_prior_problems(document, theta, omega, residual, shape.incomplete),
         *(group_problems(document.groups) if "groups" not in shape.incomplete else []),
     ]
     if problems or document.model is None or document.omega is None:
@@ -189,25 +190,32 @@ def _option_problems(options: Options, incomplete: frozenset[str]) -> list[Probl
     return problems
 
 
+def _misplaced_priors(
+    document: Document, options: Options, incomplete: frozenset[str]
+) -> list[Problem]:
+    """Refuse priors for a method that has no use for any; this comes before what is in them."""
+    if document.prior is None or "fit" in incomplete or options.method == FULL_BAYES:
+        return []
+    return [Problem(MISPLACED, "[prior]")]
+
+
 def _prior_problems(
     document: Document,
     theta: tuple[Theta, ...],
     omega: tuple[OmegaBlock, ...],
     residual: Residual,
-    options: Options,
     incomplete: frozenset[str],
 ) -> list[Problem]:
     """Check the priors where the parameters that they are of could be read."""
     if document.prior is None:
         return []
+    may_be_left_out = "prior" in incomplete
     problems = [
         Problem(f"give one distribution, not {_listed(entry)}", f"[prior] {kind} {label(name)}")
         for kind in PRIOR_KINDS
         for name, entry in getattr(document.prior, kind).items()
-        if len(_families(entry)) != 1
+        if len(_families(entry)) > 1 or not (_families(entry) or may_be_left_out)
     ]
-    if "fit" not in incomplete and options.method != FULL_BAYES:
-        problems.append(Problem(MISPLACED, "[prior]"))
     if not problems and not incomplete & {"prior", "theta", "omega", "residual"}:
         problems = prior_problems(_priors(document.prior), theta, omega, residual)
     return problems

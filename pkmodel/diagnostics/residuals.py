@@ -21,6 +21,8 @@ def residual_variance(problem: Problem, x: Vector, f: Vector) -> Vector:
     a, b, p = problem.packing.unpack(x).sigma
     if problem.model.residual.combine == "sd":
         return np.asarray((a + b * f**p) ** 2)
+    if b == 0.0:
+        return np.full_like(f, a**2)
     return np.asarray(a**2 + b**2 * np.abs(f) ** (2.0 * p))
 
 

@@ -34,15 +34,10 @@ def posterior_sample(posterior: Posterior, draws: int | None = None) -> Sample:
     -------
     Sample
     """
-    there = posterior.x.shape[1]
-    number = there if draws is None else min(draws, there)
-    kept = np.linspace(0, there - 1, number).astype(int)
-    return Sample(
-        POSTERIOR,
-        posterior.x[:, kept],
-        posterior.eta[:, kept],
-        sample_stats={name: values[:, kept] for name, values in posterior.sample_stats.items()},
+    sample = Sample(
+        POSTERIOR, posterior.x, posterior.eta, sample_stats=dict(posterior.sample_stats)
     )
+    return sample if draws is None else sample.thinned(draws)
 
 
 def draw_about(

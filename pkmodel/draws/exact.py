@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pkmodel.draws.pointwise import log_likelihood_constant
 from pkmodel.draws.sample import Sample
-from pkmodel.estimate.order import Order, settle_order
+from pkmodel.estimate.orders import Orders, settle_orders
 from pkmodel.problem import DRAWS, LOOSE, Evaluation, Problem, exact_method
 
 Vector = NDArray[np.float64]
@@ -29,23 +29,23 @@ class Exact:
         Under the exact method.
     evaluation : Evaluation
         Its `error` is that of importance sampling.
-    order : Order or None
+    orders : Orders or None
         Of quadrature.
     """
 
     problem: Problem
     evaluation: Evaluation
-    order: Order | None
+    orders: Orders | None
 
     @property
     def is_settled(self) -> bool:
         """Whether more nodes would hardly matter."""
-        return self.order is None or self.order.is_settled
+        return self.orders is None or self.orders.is_settled
 
     def __str__(self) -> str:
-        if self.order is None:
+        if self.orders is None:
             return f"importance sampling with {self.problem.draws} draws of each subject"
-        return f"adaptive quadrature of order {self.order.nodes}"
+        return f"adaptive quadrature of {self.orders}"
 
 
 def exact_likelihood(problem: Problem, x: Vector, modes: Vector) -> Exact:
@@ -69,10 +69,10 @@ def exact_likelihood(problem: Problem, x: Vector, modes: Vector) -> Exact:
         draws = max(problem.draws, DRAWS)
         drawn = problem.with_method("imp").with_draws(draws, problem.options.seed + 1)
         return Exact(drawn, drawn.evaluate(x, modes), None)
-    quadrature = problem.with_method("agq").with_order(None)
-    order = settle_order(quadrature, x, modes)
-    settled = quadrature.with_order(order.nodes)
-    return Exact(settled, settled.evaluate(x, modes), order)
+    quadrature = problem.with_method("agq")
+    orders = settle_orders(quadrature, x, modes)
+    settled = quadrature.with_order(orders.nodes)
+    return Exact(settled, settled.evaluate(x, modes), orders)
 
 
 def subject_log_likelihood(problem: Problem, evaluation: Evaluation) -> Vector:

@@ -20,6 +20,9 @@ Vector = NDArray[np.float64]
 
 DRAW = ("chain", "draw")
 
+FEWEST_DRAWS = 100
+"""Of each chain, however many observations there are."""
+
 INDIVIDUAL = "with the covariates of the subject's first row, without effects between occasions"
 
 GIVEN_EFFECTS = "given the random effects, by the method's own model"
@@ -36,7 +39,12 @@ SIMULATED = (
 
 
 def sample_groups(
-    problem: Problem, x: Vector, modes: Vector, sample: Sample, seed: int
+    problem: Problem,
+    x: Vector,
+    modes: Vector,
+    sample: Sample,
+    seed: int,
+    most_values: int | None = None,
 ) -> dict[str, xarray.Dataset]:
     """Lay out draws, their log likelihoods and predictive draws.
 
@@ -50,6 +58,9 @@ def sample_groups(
     sample : Sample
     seed : int
         Of the residual errors of the predictive draws.
+    most_values : int, optional
+        Of each group with a value for every observation and draw, which has evenly spaced draws
+        where all would be more.
 
     Returns
     -------
@@ -58,46 +69,39 @@ def sample_groups(
         ``/sample_stats``.
     """
     rng = np.random.default_rng([seed, 1])
-    given = _given_effects(problem, sample)
+    kept = _within(problem, sample, most_values)
+    given = _given_effects(problem, kept)
     if sample.kind != CONDITIONAL:
-        given = given.merge(_by_subject(problem, x, modes, sample))
+        given = given.merge(_by_subject(problem, x, modes, kept))
     return {
         "/posterior": _parameters(problem, sample),
         "/log_likelihood": given,
-        "/posterior_predictive": _predictive(problem, sample, rng),
+        "/posterior_predictive": _predictive(problem, kept, rng),
         **_statistics(sample),
     }
 
 
-def posterior_groups(
-    problem: Problem, x: Vector, modes: Vector, sample: Sample
+def prior_groups(
+    problem: Problem, sample: Sample, seed: int, most_values: int | None = None
 ) -> dict[str, xarray.Dataset]:
-    """Lay out what cannot be had again without sampling, and the log likelihoods by subject.
+    """Lay out draws from the prior as ``/prior`` and ``/prior_predictive``.
 
-    Parameters
-    ----------
-    problem, x, modes, sample
-        As for `sample_groups`.
-
-    Returns
-    -------
-    dict of str to Dataset
-        ``/posterior``, ``/log_likelihood`` and ``/sample_stats``.
+    Parameters are those of `sample_groups`.
     """
-    return {
-        "/posterior": _parameters(problem, sample),
-        "/log_likelihood": _by_subject(problem, x, modes, sample),
-        **_statistics(sample),
-    }
-
-
-def prior_groups(problem: Problem, sample: Sample, seed: int) -> dict[str, xarray.Dataset]:
-    """Lay out draws from the prior as ``/prior`` and ``/prior_predictive``."""
     rng = np.random.default_rng([seed, 3])
+    kept = _within(problem, sample, most_values)
     return {
         "/prior": _parameters(problem, sample),
-        "/prior_predictive": _predictive(problem, sample, rng),
+        "/prior_predictive": _predictive(problem, kept, rng),
     }
+
+
+def _within(problem: Problem, sample: Sample, most_values: int | None) -> Sample:
+    """Leave out draws where each with a value for every observation would be too many values."""
+    if most_values is None:
+        return sample
+    a_draw = sample.shape[0] * problem.dataset.n_observations
+    return sample.thinned(max(most_values // a_draw, FEWEST_DRAWS))
 
 
 def _statistics(sample: Sample) -> dict[str, xarray.Dataset]:
@@ -124,9 +128,8 @@ def _by_draw(sample: Sample) -> xarray.Dataset:
     """Return a data set of chains and draws, which says what the draws are."""
     import xarray
 
-    chains, draws = sample.shape
     return xarray.Dataset(
-        coords={"chain": np.arange(chains), "draw": np.arange(draws)},
+        coords={"chain": np.arange(sample.shape[0]), "draw": sample.numbers},
         attrs={"kind": sample.kind, "note": sample.note},
     )
 

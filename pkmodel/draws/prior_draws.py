@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
+from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.draws.sample import PRIOR, Sample
 from pkmodel.problem import Problem
 
 PRIOR_DRAWS = 500
+
+
+def flat_priors(problem: Problem) -> list[str]:
+    """Name the parameters whose prior is flat without bounds: no distribution to draw from."""
+    priors, model = complete(problem.model), problem.model
+    bounded = {t.name for t in model.theta if isfinite(t.lower) and isfinite(t.upper)}
+    tables = {
+        "theta": {n: p for n, p in priors.theta.items() if n not in bounded},
+        "sd of omega": priors.omega,
+        "sd of occasion": priors.occasion,
+        "sigma": priors.sigma,
+    }
+    return [
+        f"{kind} {name}"
+        for kind, table in tables.items()
+        for name, prior in table.items()
+        if prior.family == "flat"
+    ]
 
 
 def draw_prior(problem: Problem, seed: int) -> Sample | None:
@@ -22,14 +43,13 @@ def draw_prior(problem: Problem, seed: int) -> Sample | None:
     Returns
     -------
     Sample or None
-        One chain of 500 draws; None where a prior is flat without bounds, so no distribution.
+        One chain of 500 draws; None where a prior is flat without bounds, see `flat_priors`.
     """
+    if flat_priors(problem):
+        return None
     rng = np.random.default_rng([seed, 2])
     prior = PackedPrior(problem.packing)
-    try:
-        x = np.array([prior.draw(rng) for _ in range(PRIOR_DRAWS)])
-    except ValueError:
-        return None
+    x = np.array([prior.draw(rng) for _ in range(PRIOR_DRAWS)])
     z = rng.normal(size=(PRIOR_DRAWS, problem.n_subjects, len(problem.effects)))
     factors = np.array([problem.packing.unpack(row).factor for row in x])
     eta = np.einsum("kab,kib->kia", factors, z)

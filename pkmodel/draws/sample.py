@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,8 @@ class Sample:
         Draws that were drawn again because the likelihood is not defined there.
     sample_stats : mapping of str to array (chains, draws)
         What a sampler tells of each draw; empty where there was none.
+    number : array (draws,) or None
+        Of each draw in its chain, where some are left out; None where they are counted from 0.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Sample:
     held: tuple[str, ...] = ()
     redrawn: int = 0
     sample_stats: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    number: NDArray[np.int64] | None = None
 
     @property
     def note(self) -> str:
@@ -70,3 +73,22 @@ class Sample:
     def shape(self) -> tuple[int, int]:
         """Chains and draws of each."""
         return self.x.shape[0], self.x.shape[1]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Number of each draw in its chain."""
+        return np.arange(self.shape[1]) if self.number is None else self.number
+
+    def thinned(self, draws: int) -> Sample:
+        """Return evenly spaced draws of each chain; all where there are no more."""
+        there = self.shape[1]
+        if draws >= there:
+            return self
+        kept = np.linspace(0, there - 1, draws).astype(np.int64)
+        return replace(
+            self,
+            x=self.x[:, kept],
+            eta=self.eta[:, kept],
+            sample_stats={name: values[:, kept] for name, values in self.sample_stats.items()},
+            number=self.numbers[kept],
+        )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.covariance import Covariance, covariance
 from pkmodel.estimate.maximum_likelihood import Estimate, resume
-from pkmodel.estimate.order import ORDERS, settle_order
+from pkmodel.estimate.orders import next_orders, settle_orders
 from pkmodel.number import UNKNOWN, fixed, number
 from pkmodel.problem import TIGHT, Evaluation, Problem, exact_method
 
@@ -48,11 +48,11 @@ class ExactComparison:
     exact : str
         ``"agq"`` or ``"imp"``, by which the exact one was computed.
     nodes : int
-        Quadrature order, or draws of each subject.
+        Highest order of quadrature, or draws of each subject.
     objective, exact_objective : float
         Of DV on its own scale.
     error : float
-        Of the exact objective: what the next order changes, or a Monte Carlo standard error.
+        Of the exact objective: what the next orders change, or a Monte Carlo standard error.
     ids : tuple of str
     by_subject : array (subjects,)
         Objective of the method less the exact one.
@@ -81,7 +81,7 @@ class ExactComparison:
     def likelihood(self) -> str:
         """By what the exact objective was computed, in words."""
         if self.exact == "agq":
-            return f"adaptive quadrature of order {self.nodes}"
+            return f"adaptive quadrature of order up to {self.nodes}"
         return f"importance sampling with {self.nodes} draws of each subject"
 
 
@@ -221,18 +221,19 @@ def is_cheap(problem: Problem) -> bool:
 def _exact_problem(problem: Problem, x: Vector) -> tuple[Problem, float]:
     """Return the problem by an exact likelihood, better than its own, and what it may be off by.
 
-    That is what the next order of quadrature changes; 0 without quadrature.
+    That is what the next orders of quadrature change; 0 without quadrature.
     """
     method = exact_method(problem)
     if method == "imp":
         more = MORE_DRAWS * problem.draws
         return problem.with_method("imp").with_draws(more, problem.options.seed + 1), 0.0
-    by_quadrature = problem.with_method("agq").with_order(None)
-    least = 1
+    by_quadrature = problem.with_method("agq")
+    least = None
     if problem.likelihood == "agq":
-        least = min((o for o in ORDERS if o > problem.order), default=problem.order)
-    order = settle_order(by_quadrature, x, least=least)
-    return by_quadrature.with_order(order.nodes), order.change
+        own = np.broadcast_to(problem.orders, problem.n_subjects)
+        least = next_orders(own, len(problem.effects))
+    orders = settle_orders(by_quadrature, x, least=least)
+    return by_quadrature.with_order(orders.nodes), orders.error
 
 
 def _comparison(
@@ -242,10 +243,10 @@ def _comparison(
     return ExactComparison(
         method=problem.options.method,
         exact=exact.likelihood,
-        nodes=exact.order if exact.likelihood == "agq" else exact.draws,
+        nodes=int(np.max(exact.orders)) if exact.likelihood == "agq" else exact.draws,
         objective=estimate.final.objective + scale,
         exact_objective=at.objective + scale,
-        error=abs(change) + at.error,
+        error=change + at.error,
         ids=tuple(str(name) for name in problem.dataset.ids),
         by_subject=estimate.final.terms.objective - at.terms.objective,
     )

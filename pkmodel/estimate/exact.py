@@ -1,8 +1,8 @@
 """Maximum likelihood by quadrature or importance sampling, from the optimum of Laplace.
 
 Laplace's objective costs what one node does and its optimum is near, so the search begins there
-and goes on by the exact objective; the order of quadrature is settled there, stays the same during
-the search so that it minimises one function, and is checked at its end. The Monte Carlo objective
+and goes on by the exact objective; the orders of quadrature are settled there, stay the same during
+the search so that it minimises one function, and are checked at its end. The Monte Carlo objective
 is minimised as it is, for the exact gradient is EM's expected one by the same draws: where it
 vanishes, importance sampling EM (IMP, IMPMAP) stands still too.
 """
@@ -12,11 +12,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise, resume
-from pkmodel.estimate.order import Order, settle_order
+from pkmodel.estimate.orders import Orders, settle_orders
 from pkmodel.problem import TIGHT, Problem
+
+Counts = NDArray[np.int64]
 
 START = "laplace"
 
@@ -39,35 +42,40 @@ def maximise_exact(problem: Problem, progress: Progress | None = None) -> Estima
     rough = maximise(problem.with_method(START), progress)
     if rough is None:
         return None
-    order = None
+    orders = None
     found = rough
     while True:
-        exact, order = _with_order(problem, found, order)
+        exact, orders = _with_orders(problem, found, orders)
         try:
             if rough.ending == Ending.INTERRUPTED:
                 raise KeyboardInterrupt
             again = _go_on(exact, found, progress)
         except KeyboardInterrupt:
-            return _interrupted(exact, found, order)
+            return _interrupted(exact, found, orders)
         if again is None:
             return None
         found = again
-        if order is None:
+        if orders is None:
             return found
-        reached = settle_order(problem, found.x, found.final.terms.eta, order.nodes)
-        if reached.nodes == order.nodes:
-            return replace(found, order=reached)
-        order = reached
+        reached = _settle(problem, found, orders.nodes)
+        if np.array_equal(reached.nodes, orders.nodes):
+            return replace(found, orders=reached)
+        orders = reached
 
 
-def _with_order(
-    problem: Problem, at: Estimate, order: Order | None
-) -> tuple[Problem, Order | None]:
-    """Return the problem with that order, or one settled where the search stands."""
+def _with_orders(
+    problem: Problem, at: Estimate, orders: Orders | None
+) -> tuple[Problem, Orders | None]:
+    """Return the problem with those orders, or ones settled where the search stands."""
     if problem.likelihood != "agq":
         return problem, None
-    order = order or settle_order(problem, at.x, at.final.terms.eta)
-    return problem.with_order(order.nodes), order
+    orders = orders or _settle(problem, at)
+    return problem.with_order(orders.nodes), orders
+
+
+def _settle(problem: Problem, at: Estimate, least: Counts | None = None) -> Orders:
+    """Settle the orders where the search stands, or keep those asked for."""
+    return settle_orders(problem, at.x, at.final.terms.eta, least, problem.options.order)
 
 
 def _go_on(exact: Problem, at: Estimate, progress: Progress | None) -> Estimate | None:
@@ -87,16 +95,16 @@ def _go_on(exact: Problem, at: Estimate, progress: Progress | None) -> Estimate 
     )
 
 
-def _interrupted(exact: Problem, at: Estimate, order: Order | None) -> Estimate:
+def _interrupted(exact: Problem, at: Estimate, orders: Orders | None) -> Estimate:
     """Return where the search stands, by the exact objective."""
     final = exact.evaluate(at.x, at.final.terms.eta, tolerance=TIGHT)
     return replace(
-        at, final=final, ending=str(Ending.INTERRUPTED), decrease=float("inf"), order=order
+        at, final=final, ending=str(Ending.INTERRUPTED), decrease=float("inf"), orders=orders
     )
 
 
 def settled(problem: Problem, estimate: Estimate) -> tuple[Problem, Estimate]:
-    """Return the problem with the order that `estimate` was made by, or settled there.
+    """Return the problem with the orders that `estimate` was made by, or settled there.
 
     Parameters
     ----------
@@ -111,9 +119,9 @@ def settled(problem: Problem, estimate: Estimate) -> tuple[Problem, Estimate]:
     """
     if problem.likelihood != "agq":
         return problem, estimate
-    if estimate.order is not None:
-        return problem.with_order(estimate.order.nodes), estimate
-    order = settle_order(problem, estimate.x)
-    exact = problem.with_order(order.nodes)
+    if estimate.orders is not None:
+        return problem.with_order(estimate.orders.nodes), estimate
+    orders = settle_orders(problem, estimate.x, asked=problem.options.order)
+    exact = problem.with_order(orders.nodes)
     final = exact.evaluate(estimate.x, tolerance=TIGHT)
-    return exact, replace(estimate, final=final, order=order)
+    return exact, replace(estimate, final=final, orders=orders)

@@ -12,7 +12,7 @@ from pkmodel.estimate.bfgs import Ending, Minimum, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.first_steps import WIDE, approach, come_near, widen
 from pkmodel.estimate.flip_flop import exchanged
-from pkmodel.estimate.order import Order
+from pkmodel.estimate.orders import Orders
 from pkmodel.estimate.sampling import Sampling
 from pkmodel.packing import pack_factor
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
@@ -74,7 +74,7 @@ class Estimate:
     trace : list of (start, evaluation, likelihood, objective, gradient norm)
     sampling : Sampling or None
         Where the estimation was by draws.
-    order : Order or None
+    orders : Orders or None
         Where the objective is by quadrature.
     """
 
@@ -87,7 +87,7 @@ class Estimate:
     starts: tuple[Start, ...]
     trace: list[Step] = field(repr=False)
     sampling: Sampling | None = field(default=None, repr=False)
-    order: Order | None = None
+    orders: Orders | None = None
 
     @property
     def agree(self) -> int:

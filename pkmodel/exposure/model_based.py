@@ -63,23 +63,12 @@ def exposure_table(
         is left out as a column, and NaN for single subjects; a subject whose mode was not found has
         NaN throughout.
     """
-    dataset = problem.dataset
-    periods = constant_rate_periods(dataset, structure=problem.structure)
-    main = longest(periods, problem.n_subjects)
-    has_rate = main >= 0
-    rate = np.append(periods.rate, np.nan)[main]
-    rows = np.where(has_rate, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
-    size = Subject(
-        scale=dataset.units.scale,
-        rate=rate,
-        amount=total_amount(dataset, structure=problem.structure),
-        bsa=subjects.bsa_at(rows),
-        weight=subjects.weight_at(rows),
-    )
+    rows, size, lasts = subject_sizes(problem, subjects)
+    has_rate = np.isfinite(size.rate)
     table = _who(problem, subjects, size)
     if np.any(has_rate):
-        table["R0"] = rate
-        table["R0_LASTS"] = np.append(periods.end - periods.start, np.nan)[main]
+        table["R0"] = size.rate
+        table["R0_LASTS"] = lasts
         if size.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
     if draws is None:
@@ -91,6 +80,33 @@ def exposure_table(
     for name, metric in OF_A_SUBJECT.items():
         _add_drawn(table, name, metric, size, drawn)
     return table
+
+
+def subject_sizes(problem: Problem, subjects: Subjects) -> tuple[Ints, Subject, Vector]:
+    """Find what each subject's exposure needs beside CL and V.
+
+    Returns
+    -------
+    rows : array (n,)
+        Rows whose covariates count: at the end of the longest constant-rate period, the first one
+        of a subject without infusions.
+    size : Subject
+        There.
+    lasts : array (n,)
+        Length of that period; NaN without infusions.
+    """
+    dataset = problem.dataset
+    periods = constant_rate_periods(dataset, structure=problem.structure)
+    main = longest(periods, problem.n_subjects)
+    rows = np.where(main >= 0, np.r_[periods.parameter_row, 0][main], problem.start[:-1])
+    size = Subject(
+        scale=dataset.units.scale,
+        rate=np.append(periods.rate, np.nan)[main],
+        amount=total_amount(dataset, structure=problem.structure),
+        bsa=subjects.bsa_at(rows),
+        weight=subjects.weight_at(rows),
+    )
+    return rows, size, np.append(periods.end - periods.start, np.nan)[main]
 
 
 def period_table(

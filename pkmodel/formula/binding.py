@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,13 @@ from pkmodel.formula.reading import Formula
 from pkmodel.formula.tree import Call, Name, Node, Number
 from pkmodel.suggestion import suggest
 
-_Step = tuple[int, Callable[..., Dual], tuple[int, ...]]
+Step = tuple[int, str, tuple[int, ...]]
 
 
 class BoundFormula:
     """A formula with its covariates put in; what no theta touches has been computed.
+
+    Parameters are kept as attributes.
 
     Parameters
     ----------
@@ -26,7 +28,7 @@ class BoundFormula:
     thetas : sequence of (int, int)
         Theta index and slot.
     steps : sequence of (slot, rule, argument slots)
-        In order of computation.
+        Rules by their names in `RULES`, in order of computation.
     result : int
         Slot of the result.
     shape : (int, int)
@@ -37,15 +39,15 @@ class BoundFormula:
         self,
         slots: list[Dual],
         thetas: Sequence[tuple[int, int]],
-        steps: Sequence[_Step],
+        steps: Sequence[Step],
         result: int,
         shape: tuple[int, int],
     ) -> None:
-        self._slots = slots
-        self._thetas = thetas
-        self._steps = steps
-        self._result = result
-        self._shape = shape
+        self.slots = slots
+        self.thetas = thetas
+        self.steps = steps
+        self.result = result
+        self.shape = shape
 
     def value_and_jacobian(self, theta: npt.NDArray[np.float64]) -> tuple[Values, Values]:
         """Evaluate the formula.
@@ -61,18 +63,18 @@ class BoundFormula:
         jacobian : array (n, n_theta)
             Exact derivatives; at a kink those of the branch taken.
         """
-        slots = self._slots.copy()
-        for k, slot in self._thetas:
+        slots = self.slots.copy()
+        for k, slot in self.thetas:
             slots[slot] = Dual(theta[k], {k: ONE})
         with np.errstate(all="ignore"):
-            for slot, rule, arguments in self._steps:
-                slots[slot] = rule(*[slots[i] for i in arguments])
-        return self._filled(slots[self._result])
+            for slot, rule, arguments in self.steps:
+                slots[slot] = RULES[rule](*[slots[i] for i in arguments])
+        return self._filled(slots[self.result])
 
     def _filled(self, result: Dual) -> tuple[Values, Values]:
-        value = np.empty(self._shape[0])
+        value = np.empty(self.shape[0])
         value[:] = result.value
-        jacobian = np.zeros(self._shape)
+        jacobian = np.zeros(self.shape)
         for k, slope in result.slopes.items():
             jacobian[:, k] = slope
         return value, jacobian
@@ -147,7 +149,7 @@ class _Binder:
         self._varying: set[int] = set()
         self.slots: list[Dual] = []
         self.thetas: dict[int, int] = {}
-        self.steps: list[_Step] = []
+        self.steps: list[Step] = []
 
     def slot(self, node: Node) -> int:
         if node not in self._known:
@@ -166,11 +168,10 @@ class _Binder:
 
     def _call(self, node: Call) -> int:
         arguments = tuple(self.slot(argument) for argument in node.arguments)
-        rule = RULES[node.rule]
         if self._varying.isdisjoint(arguments):
-            return self._add(rule(*[self.slots[i] for i in arguments]))
+            return self._add(RULES[node.rule](*[self.slots[i] for i in arguments]))
         slot = self._add(Dual(ONE))
-        self.steps.append((slot, rule, arguments))
+        self.steps.append((slot, node.rule, arguments))
         self._varying.add(slot)
         return slot
 

@@ -224,10 +224,10 @@ def _observe(
 
 
 @allocating_kernel
-def predict_general(
-    steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, work: Work
-) -> None:
-    """Predict all observations of a subject, with derivatives of the given order."""
+def _predict(
+    steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, j: int, work: Work
+) -> int:
+    """Predict the observations of a subject from row `j` of `work` on; return the next row."""
     n = psi.effects
     m = psi.direction.shape[2] if order > 0 else 0
     size = length(n, m, order)
@@ -242,7 +242,6 @@ def predict_general(
     w = np.zeros(10)
     current = -1
     is_constant = psi.segment.size == 1 and psi.typical.shape[0] == steps.start.size - 1
-    j = 0
     for s in range(steps.start[subject], steps.start[subject + 1]):
         if steps.dt[s] > 0.0:
             wanted = subject if is_constant else psi.segment[steps.row[s]]
@@ -267,3 +266,15 @@ def predict_general(
             state[steps.compartment[s], 0] += steps.amount[s]
         elif kind == RESET:
             state[:] = 0.0
+    return j
+
+
+@kernel
+def predict_general(
+    steps: Steps, psi: Psi, low: int, high: int, eta: Vector, order: int, work: Work
+) -> None:
+    """Predict all observations of the subjects low ... high - 1, as `predict_range`."""
+    n = psi.effects
+    j = 0
+    for i in range(low, high):
+        j = _predict(steps, psi, i, eta[(i - low) * n : (i - low + 1) * n], order, j, work)

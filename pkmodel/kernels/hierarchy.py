@@ -5,9 +5,10 @@ eta plus a shift that the population parameters give (centred, Betancourt and Gi
 10.1201/b18502-5), chosen for each effect: row by row of L one of the two gives the other. All
 coordinates of a subject are affine in what is sampled,
 
-    coordinate = place + slope (x - anchor) + spread z,
+    coordinate = place + slope (x - anchor) + spread w(z),
 
-so that z is nearly standard normal and nearly free of x where the density is nearly normal.
+so that z is nearly standard normal and nearly free of x; w bends it by what third derivatives the
+density has (`bend`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel._jit import allocating_kernel, kernel
+from pkmodel.kernels.bend import KEPT, bend, bend_back
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.joint import joint_slopes
-from pkmodel.kernels.likelihood import Individual, Population, Rows
-from pkmodel.kernels.predict import predict_subject
-from pkmodel.kernels.subject import Psi, Work, make_work
-from pkmodel.kernels.types import Vector
+from pkmodel.kernels.joint import add_rows
+from pkmodel.kernels.likelihood import Population, Rows, to_log
+from pkmodel.kernels.predict import predict_at
+from pkmodel.kernels.small_matrix import apply
+from pkmodel.kernels.subject import Psi, Work
+from pkmodel.kernels.types import Bool1, Float2, Float3, Float4, Vector
 
 
 class Coordinates(NamedTuple):
@@ -38,12 +41,15 @@ class Coordinates(NamedTuple):
         In the packed population parameters.
     spread : array (subjects, n, n)
         Lower triangular.
+    skew : array (subjects, n, n, n)
+        As `bend` takes it; 0 for w = z.
     """
 
-    centred: NDArray[np.bool_]
-    place: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    centred: Bool1
+    place: Float2
+    slope: Float3
+    spread: Float3
+    skew: Float4
 
 
 class Point(NamedTuple):
@@ -63,14 +69,13 @@ class Point(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """What the kernel writes: the effects, and slopes of half of -2 log density.
+    """What the kernel writes: slopes of half of -2 log density.
 
     Attributes
     ----------
-    u, eta : array (subjects, n)
     by_z : array (subjects, n)
     by_distance : array (size,)
-        Through the coordinates alone, summed over subjects, as all below.
+        Through the coordinates alone, summed over subjects, as the last two.
     by_direction : array (subjects, m)
         In the directions, of each subject.
     by_shift : array (subjects, n)
@@ -80,8 +85,6 @@ class Slopes(NamedTuple):
     by_sigma : array (3,)
     """
 
-    u: NDArray[np.float64]
-    eta: NDArray[np.float64]
     by_z: NDArray[np.float64]
     by_distance: NDArray[np.float64]
     by_direction: NDArray[np.float64]
@@ -137,94 +140,123 @@ def _carry_back(
 
 
 @kernel
-def _place(
-    coordinates: Coordinates, point: Point, i: int, population: Population, place: Vector, u: Vector
-) -> None:
-    """Write the coordinates of a subject and its standard effects."""
-    spread, slope, z = coordinates.spread[i], coordinates.slope[i], point.z[i]
-    distance = point.distance
-    for a in range(u.size):
-        total = coordinates.place[i, a]
-        for k in range(distance.size):
-            total += slope[a, k] * distance[k]
-        for b in range(a + 1):
-            total += spread[a, b] * z[b]
-        place[a] = total
-    to_standard(place, point.shift[i], population.factor, coordinates.centred, u)
+def place_effects(
+    coordinates: Coordinates, point: Point, factor: Vector, u: Vector, eta: Vector, kept: Vector
+) -> float:
+    """Write the effects of all subjects, standard ones and eta = L u; arrays (subjects, n).
+
+    `kept` (subjects, n, 4) is what `bend` keeps.
+
+    Returns
+    -------
+    float
+        Logarithm of the volume of w(z).
+    """
+    spread, slope, place = coordinates.spread, coordinates.slope, coordinates.place
+    z, distance, shift, centred = point.z, point.distance, point.shift, coordinates.centred
+    skew = coordinates.skew
+    subjects, n = u.shape
+    volume = 0.0
+    for i in range(subjects):
+        here = eta[i]
+        w = u[i]
+        volume += bend(skew[i], z[i], w, kept[i])
+        for a in range(n):
+            total = place[i, a]
+            for k in range(distance.size):
+                total += slope[i, a, k] * distance[k]
+            for b in range(a + 1):
+                total += spread[i, a, b] * w[b]
+            here[a] = total
+        to_standard(here, shift[i], factor, centred, u[i])
+        apply(factor, n, u[i], here)
+    return volume
 
 
 @kernel
 def _through_coordinates(
-    coordinates: Coordinates, i: int, by_coordinate: Vector, by_z: Vector, by_distance: Vector
+    spread: Vector, slope: Vector, by_coordinate: Vector, by_w: Vector, by_distance: Vector
 ) -> None:
-    """Carry slopes in a subject's coordinates to its z, and add those in the distance."""
-    spread, slope = coordinates.spread[i], coordinates.slope[i]
-    for a in range(by_z.size):
+    """Carry slopes in a subject's coordinates to its w, and add those in the distance."""
+    for a in range(by_w.size):
         for k in range(by_distance.size):
             by_distance[k] += slope[a, k] * by_coordinate[a]
         total = 0.0
-        for b in range(a, by_z.size):
+        for b in range(a, by_w.size):
             total += spread[b, a] * by_coordinate[b]
-        by_z[a] = total
+        by_w[a] = total
 
 
 @kernel
-def _walk(
-    predict: int,
-    steps: Steps,
-    psi: Psi,
-    rows: Rows,
-    population: Population,
-    coordinates: Coordinates,
-    point: Point,
-    slopes: Slopes,
-    work: Work,
-    room: Vector,
+def _add_rows_of_all(
+    steps: Steps, rows: Rows, population: Population, work: Work, slopes: Slopes
 ) -> float:
-    """Add up the subjects; `room` has four rows of scratch."""
-    centred, factor = coordinates.centred, population.factor
-    by_distance, by_factor, by_sigma = slopes.by_distance, slopes.by_factor, slopes.by_sigma
-    nothing, place, by_u, sigma = room[0, :0], room[1], room[2], room[3, :3]
-    subjects, n = point.z.shape
+    """Half of -2 log likelihood of the rows of all subjects, whose predictions `work` holds."""
+    first, sigma, by_direction = steps.first, population.sigma, slopes.by_direction
+    own, by_sigma = work.vector[0, :3], slopes.by_sigma
+    by_sigma[:] = 0.0
+    total = 0.0
+    for i in range(by_direction.shape[0]):
+        at = first[i]
+        total += add_rows(rows, sigma, at, first[i + 1] - at, at, work, by_direction[i], own)
+        for k in range(3):
+            by_sigma[k] += own[k]
+    return 0.5 * total
+
+
+@kernel
+def _carry_back_all(
+    coordinates: Coordinates,
+    factor: Vector,
+    z: Vector,
+    u: Vector,
+    kept: Vector,
+    room: Vector,
+    slopes: Slopes,
+) -> float:
+    """Carry the slopes of the rows to what is sampled; return the prior's part of the effects."""
+    centred, spread, slope = coordinates.centred, coordinates.spread, coordinates.slope
+    skew = coordinates.skew
+    by_direction, by_shift, by_z = slopes.by_direction, slopes.by_shift, slopes.by_z
+    by_factor, by_distance = slopes.by_factor, slopes.by_distance
+    subjects, n = u.shape
+    by_u, by_w = room[0, :n], room[1, :n]
+    by_distance[:] = 0.0
+    by_factor[:] = 0.0
     total = 0.0
     for a in range(n):
         if centred[a]:
             total += subjects * np.log(factor[a, a])
     for i in range(subjects):
-        u, by_direction = slopes.u[i], slopes.by_direction[i]
-        _place(coordinates, point, i, population, place[:n], u)
-        individual = Individual(predict, steps, psi, rows, population, nothing, i)
-        total += joint_slopes(individual, u, slopes.eta[i], work, by_direction, sigma)
         for a in range(n):
-            by_u[a] = u[a]
-        _carry_back(factor, centred, u, by_u, by_direction, slopes.by_shift[i], by_factor)
-        _through_coordinates(coordinates, i, by_u, slopes.by_z[i], by_distance)
-        for k in range(3):
-            by_sigma[k] += sigma[k]
+            by_u[a] = u[i, a]
+            total += 0.5 * u[i, a] * u[i, a]
+        _carry_back(factor, centred, u[i], by_u, by_direction[i], by_shift[i], by_factor)
+        _through_coordinates(spread[i], slope[i], by_u, by_w, by_distance)
+        bend_back(skew[i], z[i], kept[i], by_w, by_z[i])
     return total
 
 
 @allocating_kernel
-def _hierarchy(
-    predict: int,
-    steps: Steps,
-    psi: Psi,
-    rows: Rows,
-    population: Population,
-    coordinates: Coordinates,
-    point: Point,
-    slopes: Slopes,
-) -> float:
-    subjects, n = point.z.shape
-    work = make_work(steps, psi, 0, subjects)
-    room = np.zeros((4, max(n, 3)))
-    slopes.by_distance[:] = 0.0
-    slopes.by_factor[:] = 0.0
-    slopes.by_sigma[:] = 0.0
-    return _walk(predict, steps, psi, rows, population, coordinates, point, slopes, work, room)
+def make_rows_work(steps: Steps, n: int, m: int) -> Work:
+    """Allocate room for the rows of all subjects at once, with first derivatives."""
+    rows = steps.first[steps.first.size - 1]
+    return Work(
+        np.empty(rows),
+        np.empty((rows, m)),
+        np.empty((0, n, m)),
+        np.empty((0, n, n, m)),
+        np.empty((0, 5)),
+        np.empty((0, 1 + n)),
+        np.empty((0, n)),
+        np.empty((0, m, m)),
+        np.empty((2, max(n, 3))),
+    )
 
 
+@allocating_kernel
 def hierarchy(
+    predict: int,
     steps: Steps,
     psi: Psi,
     rows: Rows,
@@ -235,10 +267,24 @@ def hierarchy(
 ) -> float:
     """Half of -2 log joint density of data and coordinates, and its slopes, with interaction.
 
+    All subjects take each part of the way together, so that the many arrays of the records are
+    handed over a few times in all.
+
     Returns
     -------
     float
-        Without the constant of u; infinite where the model is not defined.
+        Without the constant of u; infinite or NaN where the model is not defined.
     """
-    address = predict_subject.address
-    return _hierarchy(address, steps, psi, rows, population, coordinates, point, slopes)
+    subjects, n = point.z.shape
+    m = psi.direction.shape[2]
+    work = make_rows_work(steps, n, m)
+    u, eta = np.empty((subjects, n)), np.empty((subjects, n))
+    factor, room = population.factor, work.vector
+    kept = np.empty((subjects, n, KEPT))
+    volume = place_effects(coordinates, point, factor, u, eta, kept)
+    predict_at(predict, (steps, psi, 0, subjects, eta.ravel(), 1, work))
+    if rows.is_log:
+        to_log(work, work.f.size, n, m, 1)
+    total = _add_rows_of_all(steps, rows, population, work, slopes)
+    total -= volume
+    return total + _carry_back_all(coordinates, factor, point.z, u, kept, room, slopes)

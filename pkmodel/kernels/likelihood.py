@@ -21,7 +21,7 @@ from pkmodel.kernels.residual import (
 )
 from pkmodel.kernels.small_matrix import apply, apply_transposed, whiten
 from pkmodel.kernels.subject import Psi, Work
-from pkmodel.kernels.types import Four, Six, Three, Vector
+from pkmodel.kernels.types import Bool1, Byte1, Float1, Four, Six, Three, Vector
 
 
 class Rows(NamedTuple):
@@ -40,11 +40,11 @@ class Rows(NamedTuple):
         Residual coefficients whose derivatives are wanted.
     """
 
-    y: NDArray[np.float64]
-    status: NDArray[np.int8]
+    y: Float1
+    status: Byte1
     combine: int
     is_log: bool
-    active: NDArray[np.bool_]
+    active: Bool1
 
 
 class Population(NamedTuple):
@@ -124,7 +124,7 @@ def predict_rows(
     work: Work,
 ) -> None:
     """Predict on the scale on which the residual error is defined."""
-    predict_at(predict, (steps, psi, subject, eta, order, work))
+    predict_at(predict, (steps, psi, subject, subject + 1, eta, order, work))
     if rows.is_log:
         count = steps.first[subject + 1] - steps.first[subject]
         to_log(work, count, psi.effects, psi.direction.shape[2], order)

@@ -34,7 +34,7 @@ from pkmodel.kernels.likelihood import (
     row_variance,
 )
 from pkmodel.kernels.mode import UNDEFINED, find_mode
-from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.predict import predict_range
 from pkmodel.kernels.quadrature import Average, average_over_nodes, make_average, take_mode
 from pkmodel.kernels.residual import IGNORED, variance, variance_by_sigma
 from pkmodel.kernels.small_matrix import (
@@ -76,7 +76,7 @@ def _conditional(
     count = steps.first[i + 1] - begin
     eta, u = terms.eta[i], work.vector[8]
     individual = Individual(predict, steps, psi, rows, population, frozen, i)
-    status, value = find_mode(individual, eta, method.tolerance, u, work)
+    status, value = find_mode(individual, eta, method.is_cold, method.tolerance, u, work)
     terms.status[i] = status
     terms.objective[i] = np.inf
     if status == UNDEFINED:
@@ -284,7 +284,7 @@ def _marginal(
             )
 
 
-@kernel
+@allocating_kernel
 def _predictions(
     predict: int, steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector
 ) -> None:
@@ -310,10 +310,10 @@ def marginal(
     terms: Terms,
 ) -> None:
     """Objective and exact gradient terms of the subjects low ... high - 1."""
-    address = predict_subject.address
+    address = predict_range.address
     _marginal(address, steps, psi, rows, population, method, low, high, terms)
 
 
 def predictions(steps: Steps, psi: Psi, rows: Rows, eta: Vector, f: Vector, f1: Vector) -> None:
     """Predict on the residual scale, with slopes in the directions, at given effects."""
-    _predictions(predict_subject.address, steps, psi, rows, eta, f, f1)
+    _predictions(predict_range.address, steps, psi, rows, eta, f, f1)

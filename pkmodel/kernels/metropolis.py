@@ -22,7 +22,7 @@ from pkmodel.kernels.events import Steps
 from pkmodel.kernels.joint import joint_slopes
 from pkmodel.kernels.likelihood import Individual, Population, Rows
 from pkmodel.kernels.philox import normals, philox, uniform
-from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.predict import predict_range
 from pkmodel.kernels.small_matrix import apply, forward
 from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.types import Vector
@@ -267,7 +267,7 @@ def walk(
     averages : Averages
         Zeros; written.
     """
-    address = predict_subject.address
+    address = predict_range.address
     _walk(
         address,
         steps,

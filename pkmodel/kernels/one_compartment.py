@@ -16,15 +16,11 @@ from pkmodel.kernels.types import Four, Vector
 
 
 @kernel
-def _propagate(a: Four, rate: float, dt: float, input_: float, order: int) -> Four:
+def _propagate(a: Four, rate: float, dt: float, input_: float) -> Four:
     """Advance the amount and its kappa derivatives over an interval of constant input."""
     if dt <= 0.0:
         return a
     a0, a1, a2, a3 = a
-    if order < 2:
-        e, ye, value, first = elimination_slopes(rate, dt)
-        amount = input_ * dt
-        return e * a0 + amount * value, e * a1 - ye * a0 + amount * first, 0.0, 0.0
     e0, e1, e2, e3, p0, p1, p2, p3 = elimination_values(rate, dt)
     return (
         e0 * a0 + input_ * p0,
@@ -41,8 +37,8 @@ def _steady(before: Four, rate: float, regimen: Vector) -> Four:
         level = regimen[2] / rate
         a0, a1, a2, a3 = level, -level, level, -level
     else:
-        first = _propagate((regimen[4], 0.0, 0.0, 0.0), rate, regimen[1], regimen[2], 3)
-        b0, b1, b2, b3 = _propagate(first, rate, regimen[0] - regimen[1], regimen[3], 3)
+        first = _propagate((regimen[4], 0.0, 0.0, 0.0), rate, regimen[1], regimen[2])
+        b0, b1, b2, b3 = _propagate(first, rate, regimen[0] - regimen[1], regimen[3])
         s = np.empty(4)
         accumulation(rate, regimen[0], s)
         a0 = s[0] * b0
@@ -56,56 +52,68 @@ def _steady(before: Four, rate: float, regimen: Vector) -> Four:
 
 @kernel
 def predict_plain(
-    steps: Steps, psi: Psi, subject: int, eta: Vector, order: int, work: Work
+    steps: Steps, psi: Psi, low: int, high: int, eta: Vector, order: int, work: Work
 ) -> None:
-    """Predict all observations of a subject, with derivatives of the given order.
+    """Predict all observations of the subjects low ... high - 1, as `predict_range`.
 
     With f = scale * A(kappa) / V, the direction of log CL moves kappa, that of log V moves
     kappa back and 1 / V. Arrays are taken out of their records once: each access would count
-    references.
+    references. Steps of equal length, one after the other, share their exponential.
     """
-    log_cl = psi.typical[subject, 0]
-    log_v = psi.typical[subject, 1]
-    cl, v, n = psi.order[0], psi.order[1], psi.effects
-    if cl < n:
-        log_cl += eta[cl]
-    if v < n:
-        log_v += eta[v]
-    rate = np.exp(log_cl - log_v)
-    factor = psi.scale * np.exp(-log_v)
-    kinds, durations, inputs, amounts = steps.kind, steps.dt, steps.rate, steps.amount
+    cl, v, n, scale, typical = psi.order[0], psi.order[1], psi.effects, psi.scale, psi.typical
+    start, kinds, durations = steps.start, steps.kind, steps.dt
+    inputs, amounts, regimens = steps.rate, steps.amount, steps.regimen
+    steady = steps.steady
     f, first, second, third = work.f, work.f1, work.f2, work.f3
-    a = (0.0, 0.0, 0.0, 0.0)
     j = 0
-    for s in range(steps.start[subject], steps.start[subject + 1]):
-        a = _propagate(a, rate, durations[s], inputs[s], order)
-        kind = kinds[s]
-        if kind == OBSERVE:
-            f0, f1, f2, f3 = factor * a[0], factor * a[1], factor * a[2], factor * a[3]
-            f[j] = f0
-            first[j, cl] = f1
-            first[j, v] = -(f1 + f0)
+    for i in range(low, high):
+        log_cl = typical[i, 0]
+        log_v = typical[i, 1]
+        if cl < n:
+            log_cl += eta[(i - low) * n + cl]
+        if v < n:
+            log_v += eta[(i - low) * n + v]
+        rate = np.exp(log_cl - log_v)
+        factor = scale * np.exp(-log_v)
+        a = (0.0, 0.0, 0.0, 0.0)
+        known, e, ye, value, slope = 0.0, 1.0, 0.0, 1.0, 0.0
+        for s in range(start[i], start[i + 1]):
+            dt = durations[s]
             if order > 1:
-                if cl < n:
-                    second[j, cl, cl] = f2
-                    second[j, cl, v] = -(f2 + f1)
-                if v < n:
-                    second[j, v, cl] = -(f2 + f1)
-                    second[j, v, v] = f2 + 2.0 * f1 + f0
-            if order > 2:
-                if cl < n:
-                    third[j, cl, cl, cl] = f3
-                    third[j, cl, cl, v] = -(f3 + f2)
-                if v < n:
-                    third[j, v, v, cl] = f3 + 2.0 * f2 + f1
-                    third[j, v, v, v] = -(f3 + 3.0 * (f2 + f1) + f0)
-                if cl < n and v < n:
-                    third[j, cl, v, cl] = third[j, v, cl, cl] = -(f3 + f2)
-                    third[j, cl, v, v] = third[j, v, cl, v] = f3 + 2.0 * f2 + f1
-            j += 1
-        elif kind == BOLUS:
-            a = (a[0] + amounts[s], a[1], a[2], a[3])
-        elif kind == RESET:
-            a = (0.0, 0.0, 0.0, 0.0)
-        elif kind == STEADY:
-            a = _steady(a, rate, steps.regimen[steps.steady[s]])
+                a = _propagate(a, rate, dt, inputs[s])
+            elif dt > 0.0:
+                if dt != known:
+                    e, ye, value, slope = elimination_slopes(rate, dt)
+                    known = dt
+                amount = inputs[s] * dt
+                a = (e * a[0] + amount * value, e * a[1] - ye * a[0] + amount * slope, 0.0, 0.0)
+            kind = kinds[s]
+            if kind == OBSERVE:
+                f0, f1, f2, f3 = factor * a[0], factor * a[1], factor * a[2], factor * a[3]
+                f[j] = f0
+                first[j, cl] = f1
+                first[j, v] = -(f1 + f0)
+                if order > 1:
+                    if cl < n:
+                        second[j, cl, cl] = f2
+                        second[j, cl, v] = -(f2 + f1)
+                    if v < n:
+                        second[j, v, cl] = -(f2 + f1)
+                        second[j, v, v] = f2 + 2.0 * f1 + f0
+                if order > 2:
+                    if cl < n:
+                        third[j, cl, cl, cl] = f3
+                        third[j, cl, cl, v] = -(f3 + f2)
+                    if v < n:
+                        third[j, v, v, cl] = f3 + 2.0 * f2 + f1
+                        third[j, v, v, v] = -(f3 + 3.0 * (f2 + f1) + f0)
+                    if cl < n and v < n:
+                        third[j, cl, v, cl] = third[j, v, cl, cl] = -(f3 + f2)
+                        third[j, cl, v, v] = third[j, v, cl, v] = f3 + 2.0 * f2 + f1
+                j += 1
+            elif kind == BOLUS:
+                a = (a[0] + amounts[s], a[1], a[2], a[3])
+            elif kind == RESET:
+                a = (0.0, 0.0, 0.0, 0.0)
+            elif kind == STEADY:
+                a = _steady(a, rate, regimens[steady[s]])

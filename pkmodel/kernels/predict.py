@@ -11,15 +11,18 @@ from pkmodel.kernels.types import Float1
 
 
 @kernel
-def predict_subject(
-    steps: Steps, psi: Psi, subject: int, eta: Float1, order: int, work: Work
+def predict_range(
+    steps: Steps, psi: Psi, low: int, high: int, eta: Float1, order: int, work: Work
 ) -> None:
-    """Predict the observations of a subject at `eta` into `work`."""
+    """Predict the observations of the subjects low ... high - 1 into `work`, from its first row.
+
+    `eta` has their effects, subject after subject.
+    """
     if psi.is_plain:
-        predict_plain(steps, psi, subject, eta, order, work)
+        predict_plain(steps, psi, low, high, eta, order, work)
     else:
-        predict_general(steps, psi, subject, eta, order, work)
+        predict_general(steps, psi, low, high, eta, order, work)
 
 
-predict_at = at_address(predict_subject)
-"""`predict_subject` by its address: once per walk through a subject, so the call costs nothing."""
+predict_at = at_address(predict_range)
+"""`predict_range` by its address: once per walk through subjects, so the call costs little."""

@@ -6,7 +6,8 @@ nodes u_k = u* + C z_k, C = R^-T, with log weights a_k give (Liu and Pierce 1994
 
     A = -2 log sum_k exp(a_k - l(u_k)) + log|H|,
 
-by Gauss-Hermite quadrature (a_k = log w_k + z_k' z_k / 2; one node is Laplace's approximation).
+by Gauss-Hermite quadrature (a_k = log w_k + t_k' t_k / 2 + the log of dz/dt, in the stretched nodes
+z(t) of `nodes`; one node is Laplace's approximation).
 
 With omega_k each node's share of the sum, g_k the slope of l there and C C' = H^-1, the nodes
 moving with mode and curvature,
@@ -258,10 +259,11 @@ def average_over_nodes(
     share : float
         Effective number of nodes, as a share of their number.
     """
-    which = individual.number % nodes.z.shape[0]
-    z, is_prior, log_weight = nodes.z[which], nodes.is_prior, nodes.log_weight
+    which = nodes.chosen[individual.number % nodes.chosen.size]
+    begin, end = nodes.first[which], nodes.first[which + 1]
+    z, is_prior, log_weight = nodes.z[begin:end], nodes.is_prior[begin:end], nodes.log_weight
     u, eta, v = average.vector[0], average.vector[1], average.vector[2]
-    count, replicates = log_weight.size, deviation.size
+    count, replicates = end - begin, deviation.size
     log_root = 0.5 * log_determinant(lower, mode.size)
     top = -np.inf
     total = squares = owned = 0.0
@@ -269,7 +271,7 @@ def average_over_nodes(
     for k in range(count):
         _place(z[k], is_prior[k], mode, lower, average)
         value = joint_slopes(individual, u, eta, work, average.slope, average.slope_by_sigma)
-        level, own = log_weight[k] - value, 1.0
+        level, own = log_weight[begin + k] - value, 1.0
         if nodes.is_drawn:
             log_q, own = _proposal(u, v, log_root, nodes.defensive)
             level -= log_q

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pkmodel._jit import allocating_kernel
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, predict_rows, row_terms, row_variance
-from pkmodel.kernels.predict import predict_subject
+from pkmodel.kernels.predict import predict_range
 from pkmodel.kernels.residual import CENSORED, IGNORED, variance_by_sigma
 from pkmodel.kernels.subject import Psi, make_work
 from pkmodel.kernels.types import Vector
@@ -70,5 +70,5 @@ def row_information(
         Zeros; written: sums over the rows that are not censored of the relative slope of their
         standard deviation in each coefficient, and the information, twice its square.
     """
-    address = predict_subject.address
+    address = predict_range.address
     _row_information(address, steps, psi, rows, population, eta, by_direction, by_sigma)

@@ -15,13 +15,16 @@ class Nodes(NamedTuple):
 
     Attributes
     ----------
-    z : array (sets, nodes, n)
-        Subject i has the set i modulo their number.
-    is_prior : array (nodes,)
+    z : array (nodes of all sets, n)
+    is_prior : array (nodes of all sets,)
         Whether `z` are the effects u themselves, drawn from their prior; else they are in units
         of the curvature at the mode.
-    log_weight : array (nodes,)
+    log_weight : array (nodes of all sets,)
         Of quadrature, or of each draw without the density of the proposal.
+    first : array (sets + 1,)
+        Where the nodes of each set begin.
+    chosen : array
+        Set of each subject; of subject i the i-th one modulo their number.
     is_drawn : bool
         Draws of the proposal instead of quadrature nodes.
     defensive : float
@@ -31,15 +34,30 @@ class Nodes(NamedTuple):
     z: NDArray[np.float64]
     is_prior: NDArray[np.bool_]
     log_weight: NDArray[np.float64]
+    first: NDArray[np.int64]
+    chosen: NDArray[np.int64]
     is_drawn: bool
     defensive: float
 
 
 class Method(NamedTuple):
-    """`kind` is FO, CONDITIONAL (FOCE, FOCE-I), LAPLACE or NODES."""
+    """How to integrate over the effects.
+
+    Attributes
+    ----------
+    kind : int
+        FO, CONDITIONAL (FOCE, FOCE-I), LAPLACE or NODES.
+    interaction : bool
+    is_cold : bool
+        Nothing is known of the modes, so that more than one is looked for.
+    tolerance : float
+        Newton decrement at which a mode is found.
+    nodes : Nodes
+    """
 
     kind: int
     interaction: bool
+    is_cold: bool
     tolerance: float
     nodes: Nodes
 

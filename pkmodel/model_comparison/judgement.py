@@ -77,7 +77,7 @@ class Judgement:
     def coarse(self) -> Problem:
         """The exact method with few nodes: differences between neighbours need no more."""
         is_drawn = self.judge.options.method == "imp"
-        return self.judge if is_drawn else self.judge.with_order(min(self.judge.order, FEW))
+        return self.judge if is_drawn else self.judge.with_order(np.minimum(self.judge.orders, FEW))
 
     @cached_property
     def coarse_evaluation(self) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pkmodel.plots.chains import chain_ranks, chain_traces
 from pkmodel.plots.clearance import PublishedCurve, clearance_plot
 from pkmodel.plots.concentration import concentration_time
 from pkmodel.plots.exposure_by_group import exposure_plot
@@ -18,6 +19,8 @@ from pkmodel.plots.weight_band import weight_band_plot
 __all__ = [
     "Plot",
     "PublishedCurve",
+    "chain_ranks",
+    "chain_traces",
     "clearance_plot",
     "concentration_time",
     "effect_against_covariates",

@@ -52,11 +52,15 @@ NEEDED = (
     "margin",
     "verdict",
 )
+WINE = "#882255"
+"""Tells its kind from all others in grey as well, which no colour left of the house does."""
+
 KINDS = {
     "individual": (Look(COLOURS[0], "o"), "individual estimates"),
     "model": (Look(COLOURS[5], "s"), "inside the model"),
     "noncompartmental": (Look(COLOURS[2], "^"), "noncompartmental"),
-    "posterior": (Look(COLOURS[3], "D"), "posterior"),
+    "posterior": (Look(COLOURS[3], "D"), "posterior draws"),
+    "posterior_model": (Look(WINE, "P"), "inside the model, posterior"),
     "summary": (Look(COLOURS[6], "v"), "published summaries"),
 }
 """Look and words of each kind of ratio."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.formula import parse_formula
-from pkmodel.formula.affine import is_log_affine
-from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy
+from pkmodel.formula.tape import make_tape
+from pkmodel.kernels.hierarchy import Coordinates
 from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population
 from pkmodel.kernels.marginal import predictions
 from pkmodel.kernels.metropolis import Averages, Moves, Proposal, Source, walk
+from pkmodel.kernels.posterior import Target
+from pkmodel.kernels.predict import predict_range
+from pkmodel.kernels.prior import Law
 from pkmodel.kernels.row_information import row_information
-from pkmodel.packing import Values
 from pkmodel.problem.arrays import Arrays, has_interaction
 
 Vector = NDArray[np.float64]
@@ -197,84 +196,43 @@ class Densities(Arrays):
         direction[:, [n + i for i in packing.theta], np.arange(len(packing.theta))] = slopes
         return self.mean_by_subject(typical), direction
 
-    def hierarchy(
-        self,
-        values: Values,
-        mu: Vector,
-        jacobian: Vector,
-        coordinates: Coordinates,
-        point: Point,
-        out: Slopes,
-    ) -> float:
-        """Half of -2 log joint density of data and coordinates of the effects, with interaction.
+    def posterior(
+        self, law: Law, coordinates: Coordinates, anchor: Vector, spread: Vector
+    ) -> Target:
+        """Gather what the kernel of the joint posterior density is told, with interaction.
 
         Parameters
         ----------
-        values : Values
-        mu, jacobian : arrays
-            As `typical` returns them there.
+        law : Law
+            Prior.
         coordinates : Coordinates
-        point : Point
-        out : Slopes
-            Written.
-
-        Returns
-        -------
-        float
-            Infinite where the model is not defined.
+            Of the effects.
+        anchor : array (size,)
+        spread : array (size, size)
+            The packed parameters are anchor + spread z.
         """
-        population = self._population(values)
-        if population is None or not np.all(np.isfinite(mu)):
-            return np.inf
-        psi = self._psi(mu, jacobian)
-        return hierarchy(self.steps, psi, self.rows, population, coordinates, point, out)
-
-    def by_theta(self, by_direction: Vector, by_shift: Vector, jacobian: Vector) -> Vector:
-        """Sum slopes in the directions and in the effects' shifts to those in all thetas.
-
-        Parameters
-        ----------
-        by_direction : array (subjects, m)
-        by_shift : array (subjects, effects)
-            In the typical parameter of each effect, at each subject's first row; those of effects
-            between occasions count nothing.
-        jacobian : array (n, parameters, thetas)
-        """
-        by_mu = np.zeros((self.n_subjects, len(self.structure.parameters)))
-        if not self.varies:
-            by_mu += by_direction[:, self._order]
-        between = [k for k, e in enumerate(self.effects) if e.occasion == 0]
-        by_mu[:, self.carriers] += by_shift[:, between]
-        first = jacobian[self.start[:-1]] if self.varies else jacobian
-        out = by_mu.ravel() @ first.reshape(-1, first.shape[2])
+        n, parameters, free = len(self.effects), self.structure.parameters, self.packing.theta
+        nothing = np.zeros((self._count, len(parameters), len(self.theta_names)))
+        psi = self._psi(np.zeros(nothing.shape[:2]), nothing)
         if self.varies:
-            out += np.sum(by_direction[:, len(self.effects) :], axis=0)
-        return np.asarray(out)
-
-    @property
-    def direction_of_parameter(self) -> NDArray[np.int64]:
-        """Where nothing changes in time: the direction that each parameter is."""
-        return self._order
-
-    @cached_property
-    def is_affine(self) -> bool:
-        """Whether typical parameters are constant in time and affine in the packed thetas."""
-        free = [t for t in self.model.theta if not t.fixed]
-        logged = {t.name for t in free if t.lower == 0.0 and not np.isfinite(t.upper)}
-        plain = {t.name for t in free if not np.isfinite(t.lower) and not np.isfinite(t.upper)}
-        if self.varies or logged | plain != {t.name for t in free}:
-            return False
-        return all(
-            self.model.distribution.get(p, "lognormal") == "lognormal"
-            and is_log_affine(parse_formula(self.model.parameters[p], p).tree, logged, plain)
-            for p in self.structure.parameters
+            psi = psi._replace(direction=np.ascontiguousarray(psi.direction[:, :, : n + len(free)]))
+        return Target(
+            predict=predict_range.address,
+            steps=self.steps,
+            psi=psi,
+            varies=self.varies,
+            rows=self.rows,
+            tape=make_tape(self._formulas, {i: k for k, i in enumerate(free)}, self._distribution),
+            layout=self.packing.layout(),
+            law=law,
+            coordinates=coordinates,
+            first=self.start[:-1] if self.varies else np.arange(self.n_subjects),
+            carrier=np.array(
+                [parameters.index(e.parameter) if e.occasion == 0 else -1 for e in self.effects]
+            ),
+            anchor=anchor,
+            spread=spread,
         )
-
-    @cached_property
-    def carriers(self) -> list[int]:
-        """The parameter of each effect between subjects."""
-        names = self.structure.parameters
-        return [names.index(e.parameter) for e in self.effects if e.occasion == 0]
 
     def predict_at(self, x: Vector, eta: Vector) -> tuple[Vector, Vector]:
         """Predictions on the residual scale and their slopes in the effects, at given effects.

@@ -44,6 +44,8 @@ LOOSE, TIGHT = 1e-14, 1e-21
 ORDER = 5
 """Quadrature nodes in each effect where none is asked for and none has been settled on."""
 
+ONE = np.array([1])
+
 MOST_NODES = 20_000
 """Of quadrature, for each subject."""
 
@@ -98,6 +100,8 @@ class Problem(Densities):
     ----------
     loading : float
         Seconds that the set-up waited for kernels.
+    orders : array (1,) or (subjects,)
+        Quadrature nodes in each effect.
 
     Raises
     ------
@@ -109,6 +113,7 @@ class Problem(Densities):
         self, model: Model, dataset: Dataset, options: Options, *, threads: int = 1
     ) -> None:
         super().__init__(model, dataset, options, threads=threads)
+        self.orders = np.array([options.order or ORDER])
         self._check_nodes()
 
     def with_method(self, method: str) -> Problem:
@@ -117,10 +122,10 @@ class Problem(Densities):
         other.options = replace(self.options, method=method, interaction=None)
         return other
 
-    def with_order(self, order: int | None) -> Problem:
-        """Return the same problem with so many quadrature nodes in each effect."""
+    def with_order(self, order: int | NDArray[np.int64]) -> Problem:
+        """Return the same problem with so many quadrature nodes in each effect, of all or each."""
         other = copy(self)
-        other.options = replace(self.options, order=order)
+        other.orders = np.atleast_1d(order)
         other._check_nodes()
         return other
 
@@ -143,7 +148,7 @@ class Problem(Densities):
 
     def _check_nodes(self) -> None:
         """Refuse quadrature in more effects than it can manage."""
-        n, order = len(self.effects), self.order
+        n, order = len(self.effects), int(np.max(self.orders))
         if self.likelihood == "agq" and order**n > MOST_NODES:
             raise ModelError(
                 Fault(
@@ -160,11 +165,6 @@ class Problem(Densities):
         return method if method in METHOD_KIND else exact_method(self)
 
     @property
-    def order(self) -> int:
-        """Quadrature nodes in each effect."""
-        return self.options.order or ORDER
-
-    @property
     def draws(self) -> int:
         """Draws of each subject for importance sampling."""
         asked = self.options.draws if self.options.method == "imp" else None
@@ -177,7 +177,8 @@ class Problem(Densities):
         psi = self._psi(nothing, np.zeros((*nothing.shape, len(self.theta_names))))
         population = self._population(self.packing.unpack(self.packing.initial()))
         assert population is not None
-        method = Method(METHOD_KIND["fo"], True, LOOSE, quadrature_nodes(1, len(self.effects)))
+        nodes = quadrature_nodes(ONE, len(self.effects))
+        method = Method(METHOD_KIND["fo"], True, False, LOOSE, nodes)
         marginal(self.steps, psi, self.rows, population, method, 0, 0, terms)
         if self.options.method == "saem":
             self._load_sampler(psi, population)
@@ -215,11 +216,11 @@ class Problem(Densities):
         n = len(self.effects)
         if self.likelihood == "imp":
             return drawn_nodes(self.draws, n, self.n_subjects, self.options.seed)
-        return quadrature_nodes(self.order if self.likelihood == "agq" else 1, n)
+        return quadrature_nodes(self.orders if self.likelihood == "agq" else ONE, n)
 
-    def _method(self, tolerance: float) -> Method:
+    def _method(self, tolerance: float, *, is_cold: bool) -> Method:
         kind, interaction = METHOD_KIND[self.likelihood], has_interaction(self.options)
-        return Method(kind, interaction, tolerance, self._nodes())
+        return Method(kind, interaction, is_cold, tolerance, self._nodes())
 
     def _error(self, terms: Terms) -> float:
         """Monte Carlo error of the sum: subjects with the same draws err together."""
@@ -228,7 +229,7 @@ class Problem(Densities):
             return 0.0
         if parts == 1:
             return float("nan")
-        sets = self._nodes().z.shape[0]
+        sets = self._nodes().chosen.size
         together = np.zeros((sets, parts))
         np.add.at(together, np.arange(self.n_subjects) % sets, -2.0 * terms.deviation)
         return float(np.sqrt(np.sum(np.var(together, axis=1, ddof=1)) / parts))
@@ -249,7 +250,8 @@ class Problem(Densities):
         x : array (size,)
             Packed parameters.
         eta : array (subjects, effects), optional
-            Where the searches of the modes start; 0 if absent ("cold").
+            Where the searches of the modes start; if absent ("cold"), 0 and the best of
+            some points about it.
         tolerance : float
             Newton decrement at which a mode is found.
 
@@ -265,7 +267,7 @@ class Problem(Densities):
         if population is None or not np.all(np.isfinite(mu)):
             nothing = np.full((self.n_subjects, self.packing.size), np.nan)
             return Evaluation(np.inf, nothing[0], nothing, terms)
-        self._run(psi, population, self._method(tolerance), terms)
+        self._run(psi, population, self._method(tolerance, is_cold=eta is None), terms)
         if self.varies:
             by_theta = terms.by_direction[:, len(self.effects) :]
         else:

@@ -12,10 +12,6 @@ NEVER = (
         "Normalised prediction distribution errors (npde)",
         "pkmodel does not compute them; CWRES and their quantiles stand instead.",
     ),
-    (
-        "Bootstrap or sampling importance resampling",
-        "pkmodel does neither; intervals rest on the standard errors.",
-    ),
     ("Base model and covariate search", "a run is one model; compare runs by their criteria."),
     (
         "Simulated exposure by age and weight band",
@@ -26,12 +22,30 @@ NEVER = (
         "the run's files hold predictions at the times of the observations.",
     ),
 )
+OF_A_MAXIMUM = (
+    (
+        "Bootstrap or sampling importance resampling",
+        "pkmodel does neither; intervals rest on the standard errors.",
+    ),
+)
+OF_A_POSTERIOR = (
+    (
+        "AIC, BIC, standard errors, a test of the optimum",
+        "a posterior is no maximum; pkmodel compare scores it by subjects left out.",
+    ),
+    (
+        "Posterior predictive check, prior beside posterior",
+        "pkmodel does not draw them; fit.nc holds posterior_predictive, prior and "
+        "prior_predictive, from which az.plot_ppc_dist and az.plot_prior_posterior do.",
+    ),
+)
 COMPARE = "run pkmodel compare-groups FILE --out FOLDER, and report on that folder."
 
 
 def absent_section(run: Run, subjects: Subjects) -> Section:
     """List what is absent, from the toolkit or from this run."""
-    items = [*NEVER, *_of_this_run(run, subjects)]
+    of_the_method = OF_A_POSTERIOR if run.document["posterior"] else OF_A_MAXIMUM
+    items = [*NEVER, *of_the_method, *_of_this_run(run, subjects)]
     return Section(
         "absent",
         "Not in this report",
@@ -48,7 +62,8 @@ def _of_this_run(run: Run, subjects: Subjects) -> list[tuple[str, str]]:
         why = "nothing was estimated." if document["status"] == "evaluated" else "not asked for."
         out.append(("Standard errors, intervals, correlations of the estimates", why))
     elif run.correlations is None:
-        out.append(("Correlations of the estimates", "the folder holds no fit.nc."))
+        what = "draws, traces and ranks" if document["posterior"] else "estimates"
+        out.append((f"Correlations of the {what}", "the folder holds no fit.nc."))
     if any("," not in name for name in document["occasion"]):
         out.append(("Figures of the effects between occasions", "pkmodel does not draw them."))
     if not subjects.group_names:

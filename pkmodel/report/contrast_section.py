@@ -7,7 +7,17 @@ from typing import Any
 
 from pkmodel.evidence import in_words, kinds_note
 from pkmodel.exposure.metric import METRICS
-from pkmodel.number import UNKNOWN, Number, fixed, level, number, p_value, percent, ratio
+from pkmodel.number import (
+    UNKNOWN,
+    Number,
+    fixed,
+    level,
+    number,
+    p_value,
+    percent,
+    probability,
+    ratio,
+)
 from pkmodel.plots.forest import KINDS, forest_plot
 from pkmodel.plots.style import in_print
 from pkmodel.report.between import between, interval
@@ -106,6 +116,7 @@ def _ratios(contrasts: list[Contrast]) -> Table:
         "ratio",
         "interval",
         "p (Holm)",
+        "in margin",
         "verdict",
     )
     margins = " and ".join(sorted({interval(*row["margin"]) for row in contrasts}))
@@ -115,10 +126,18 @@ def _ratios(contrasts: list[Contrast]) -> Table:
         f"Ratios to {references}",
         header,
         _by_metric(contrasts, _ratio_row),
-        "lllrrrrl",
+        "lllrrrrrl",
         f"Intervals: {levels}; margin {margins}. {VERDICTS} p of the two one-sided tests, adjusted "
-        f"by Holm for the groups of a metric. {kinds_note(row['kind'] for row in contrasts)}.",
+        f"by Holm for the groups of a metric. {_drawn(contrasts)}"
+        f"{kinds_note(row['kind'] for row in contrasts)}.",
     )
+
+
+def _drawn(contrasts: list[Contrast]) -> str:
+    """Explain the column that draws from a posterior have."""
+    if all(row.get("probability") is None for row in contrasts):
+        return ""
+    return "In margin: the posterior probability that the ratio lies inside the margin. "
 
 
 def _by_metric(
@@ -149,6 +168,7 @@ def _ratio_row(row: Contrast) -> tuple[str, ...]:
         ratio(row["ratio"]) or UNKNOWN,
         _ends(row["lower"], row["upper"]),
         p_value(row.get("p_holm")),
+        probability(row.get("probability")),
         row["verdict"] or "",
     )
 

@@ -97,8 +97,7 @@ def record_section(run: Run, is_virtual: bool) -> Section:
         ("data file", Path(document["data"]).name),
         ("sha256 of the data", document["data_sha256"]),
         ("sha256 of fit.json", run.digest),
-        ("evaluations", str(document["evaluations"])),
-        ("norm of the gradient", number(document["gradient_norm"])),
+        *_search(document),
         ("seconds", seconds),
     ]
     parts: list[Part] = [table("", ("", ""), rows, "ll")]
@@ -122,6 +121,17 @@ def record_section(run: Run, is_virtual: bool) -> Section:
             )
         )
     return Section("record", "Run record", tuple(parts))
+
+
+def _search(document: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Say what the search came to; of a posterior the likelihood at one point of it."""
+    if document["posterior"]:
+        what = "exact objective at the mean of the unconstrained parameters"
+        return ((what, fixed(document["objective"], 3)),)
+    return (
+        ("evaluations", str(document["evaluations"])),
+        ("norm of the gradient", number(document["gradient_norm"])),
+    )
 
 
 def _starts(document: dict[str, Any]) -> Table:

@@ -22,6 +22,7 @@ from pkmodel.report.fit_section import (
     trust_section,
 )
 from pkmodel.report.parameter_section import parameter_section
+from pkmodel.report.posterior_section import posterior_section, sampler_section
 from pkmodel.report.run_folder import Run
 from pkmodel.report.subjects import subjects_of
 
@@ -112,8 +113,7 @@ def _sections(run: Run) -> tuple[Section, ...]:
     sections = (
         trust_section(run),
         data_section(run, subjects),
-        parameter_section(run),
-        criteria_section(run),
+        *_estimates(run, is_virtual),
         goodness_section(run, subjects, is_virtual),
         effect_section(run, subjects, is_virtual),
         exposure_section(run, subjects, is_virtual),
@@ -123,6 +123,13 @@ def _sections(run: Run) -> tuple[Section, ...]:
         absent_section(run, subjects),
     )
     return tuple(section for section in sections if section is not None)
+
+
+def _estimates(run: Run, is_virtual: bool) -> tuple[Section, ...]:
+    """Tell of the parameters; of a posterior by its draws, which have no criteria."""
+    if run.document["posterior"]:
+        return posterior_section(run), sampler_section(run, is_virtual)
+    return parameter_section(run), criteria_section(run)
 
 
 def _tone(document: dict[str, Any]) -> str:
@@ -141,7 +148,23 @@ def _facts(document: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         ("subjects", str(document["n_subjects"])),
         ("observations", str(document["n_observations"])),
         ("below quantification", str(document["n_censored"])),
+        *(_drawn_facts(document["posterior"]) if document["posterior"] else _criteria(document)),
+    )
+
+
+def _criteria(document: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return (
         ("objective", fixed(document["objective"], 3) or "not known"),
         ("AIC", fixed(document["aic"], 2) or "not known"),
         ("BIC", fixed(document["bic"], 2) or "not known"),
+    )
+
+
+def _drawn_facts(told: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return (
+        ("posterior draws", str(told["chains"] * told["draws"])),
+        ("divergences", str(told["divergences"])),
+        ("largest R-hat", fixed(told["r_hat"], 3) or "not known"),
+        ("fewest effective, bulk", fixed(told["ess_bulk"], 0) or "not known"),
+        ("fewest effective, tails", fixed(told["ess_tail"], 0) or "not known"),
     )

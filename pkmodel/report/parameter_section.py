@@ -15,11 +15,12 @@ from pkmodel.report.run_folder import Correlations, Run
 MOST_CORRELATED = 12
 """A matrix of correlations has no more rows than this; of more parameters the large ones stand."""
 LARGE_CORRELATION = 0.5
-FORMULAS = (
+CV = (
     "CV = 100 √(exp(ω²) − 1) for a lognormal parameter, and its interval from the ends of that of "
-    "ω². The RSE is that of the variance ω²; that of ω is half of it. Shrinkage = 1 − (root mean "
-    "square of η) / ω."
+    "ω²."
 )
+SHRINKAGE = "Shrinkage = 1 − (root mean square of η) / ω."
+FORMULAS = f"{CV} The RSE is that of the variance ω²; that of ω is half of it. {SHRINKAGE}"
 SCALES = {
     "normal": "normal: SD in the unit of the parameter",
     "logitnormal": "logit-normal: SD on the logit scale",
@@ -38,17 +39,19 @@ def parameter_section(run: Run) -> Section:
     parts: list[Part] = [Text(_about(document)), _thetas(document), *_omegas(document)]
     parts.append(_sigmas(document))
     if run.correlations is not None:
-        parts.append(_correlations(run.correlations))
+        parts.append(correlation_table(run.correlations))
     return Section("parameters", "Parameters", tuple(parts))
 
 
+def units_text(document: dict[str, Any]) -> str:
+    """Say in what units the parameters are."""
+    time = document["units"]["time"]
+    known = f"Volumes are in L, clearances in L/{time}."
+    return known if time else "Units were not declared."
+
+
 def _about(document: dict[str, Any]) -> str:
-    units = document["units"]
-    known = (
-        f"Volumes are in L, clearances in L/{units['time']}."
-        if units["time"]
-        else "Units were not declared."
-    )
+    known = units_text(document)
     if document["status"] == "evaluated":
         return f"{known} These are the initial values; nothing was estimated."
     if document["covariance"] is None:
@@ -110,13 +113,12 @@ def _variances(document: dict[str, Any], kind: str, title: str) -> Table:
             continue
         *numbers, note = _estimate(document, entry)
         distribution = document["distribution"].get(name, "lognormal")
-        variability = _variability(entry, distribution)
         notes = ", ".join(text for text in (SCALES.get(distribution, ""), note) if text)
-        rows.append((name, *numbers, *variability, said.get(name, ""), notes))
+        rows.append((name, *numbers, *variability(entry, distribution), said.get(name, ""), notes))
     return table(f"Variability {title}", header, rows, "lrrrrrrrl", FORMULAS)
 
 
-def _variability(entry: dict[str, Any], distribution: str) -> tuple[str, str]:
+def variability(entry: dict[str, Any], distribution: str) -> tuple[str, str]:
     """Write a variance as CV with its interval; as SD where the parameter is not lognormal."""
     ends = (entry["estimate"], entry["lower"], entry["upper"])
     if distribution == "lognormal":
@@ -176,27 +178,34 @@ def _sigmas(document: dict[str, Any]) -> Table:
 # -- correlations of the estimates --------------------------------------------------------------
 
 
-def _correlations(correlations: Correlations) -> Table:
-    """Tabulate the lower triangle, or only large correlations where there are many parameters."""
+def correlation_table(correlations: Correlations, of: str = "estimates") -> Table:
+    """Tabulate the lower triangle, or only large correlations where there are many parameters.
+
+    Parameters
+    ----------
+    correlations : Correlations
+    of : str
+        What the covariance is of, in words.
+    """
     names, matrix = correlations.names, correlations.matrix
     size = len(names)
     if size > MOST_CORRELATED:
-        return _large_correlations(names, matrix)
+        return _large_correlations(names, matrix, of)
     rows = [
         (f"{i + 1}  {names[i]}", *(fixed(matrix[i, j], 2) if j <= i else "" for j in range(size)))
         for i in range(size)
     ]
     return Table(
-        "Correlation of the estimates",
+        f"Correlation of the {of}",
         ("parameter", *(str(i + 1) for i in range(size))),
         tuple(rows),
         "l" + "r" * size,
-        "From the covariance of the estimates on their own scale. An empty cell on or below the "
-        "diagonal: no standard error.",
+        f"From the covariance of the {of} on the parameters' own scale. An empty cell on or below "
+        "the diagonal: not known.",
     )
 
 
-def _large_correlations(names: tuple[str, ...], matrix: np.ndarray) -> Table:
+def _large_correlations(names: tuple[str, ...], matrix: np.ndarray, of: str) -> Table:
     pairs = [
         (abs(matrix[i, j]), names[j], names[i], matrix[i, j])
         for i in range(len(names))
@@ -204,6 +213,6 @@ def _large_correlations(names: tuple[str, ...], matrix: np.ndarray) -> Table:
         if abs(matrix[i, j]) >= LARGE_CORRELATION
     ]
     rows = [(f"{a}, {b}", fixed(value, 2)) for _, a, b, value in sorted(pairs, reverse=True)]
-    note = f"Of {len(names)} estimates: the pairs of {LARGE_CORRELATION} and more, either sign"
+    note = f"Of {len(names)} parameters: the pairs of {LARGE_CORRELATION} and more, either sign"
     note += "." if rows else "; there is none."
-    return Table("Correlation of the estimates", ("pair", "correlation"), tuple(rows), "lr", note)
+    return Table(f"Correlation of the {of}", ("pair", "correlation"), tuple(rows), "lr", note)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -14,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from pkmodel.draws.draws_table import draws_table
 from pkmodel.errors import PkmodelError, Problem
 from pkmodel.report.run_schema import Comparison, Contrast, FitDocument
 from pkmodel.suggestion import suggest
@@ -59,6 +61,8 @@ class Run:
         IDs are texts.
     correlations : Correlations or None
         From fit.nc; None where no standard errors were computed.
+    draws : DataFrame or None
+        Of a posterior, from fit.nc: chain, draw, and a column for each population parameter.
     groups : DataFrame or None
         groups.csv.
     contrasts : list of dict or None
@@ -80,6 +84,7 @@ class Run:
     predictions: pd.DataFrame
     trace: pd.DataFrame
     correlations: Correlations | None
+    draws: pd.DataFrame | None
     groups: pd.DataFrame | None
     contrasts: list[dict[str, Any]] | None
     comparison: dict[str, Any] | None
@@ -129,6 +134,7 @@ def read_run(folder: Path) -> Run:
         predictions=predictions,
         trace=_table(folder / "trace.csv", TRACE),
         correlations=_optional(folder / "fit.nc", _correlations),
+        draws=_optional(folder / "fit.nc", _draws) if document["posterior"] else None,
         groups=_optional(folder / "groups.csv", lambda path: _table(path, GROUP_SUMMARY)),
         contrasts=_optional(folder / "contrasts.json", _contrasts),
         comparison=_optional(folder / "comparison.json", _comparison),
@@ -278,24 +284,39 @@ def _check_same_run(
         raise PkmodelError(problems, str(folder))
 
 
-# -- correlations -------------------------------------------------------------------------------
+# -- fit.nc -------------------------------------------------------------------------------------
 
 
 def _correlations(path: Path) -> Correlations | None:
-    """Read the covariance of the estimates from fit.nc."""
+    """Read the covariance of the estimates."""
+    with _opened(path) as file:
+        estimates = file["estimates"]
+        if "covariance" not in estimates:
+            return None
+        names = tuple(name.decode() for name in estimates["parameter"][:])
+        covariance = np.asarray(estimates["covariance"][:], dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = np.sqrt(np.diag(covariance))
+        return Correlations(names, covariance / np.outer(deviation, deviation))
+
+
+def _draws(path: Path) -> pd.DataFrame:
+    """Read the draws of the population parameters."""
+    with _opened(path) as file:
+        posterior = file["posterior"]
+        names = [name.decode() for name in posterior["parameter"][:]]
+        return draws_table(np.asarray(posterior["population"][:], dtype=float), names)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file; what cannot be read in it is said."""
     import h5py
 
     try:
         with h5py.File(path) as file:
-            estimates = file["estimates"]
-            if "covariance" not in estimates:
-                return None
-            names = tuple(name.decode() for name in estimates["parameter"][:])
-            covariance = np.asarray(estimates["covariance"][:], dtype=float)
+            yield file
     except (OSError, KeyError) as error:
         raise PkmodelError(
             f"the file cannot be read ({error}); run the fit again with --out", str(path)
         ) from None
-    with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = np.sqrt(np.diag(covariance))
-        return Correlations(names, covariance / np.outer(deviation, deviation))

@@ -70,6 +70,37 @@ class Sampling(_Part):
     r_hat: dict[str, Number]
 
 
+class Mixing(_Part):
+    """How well the chains told of a parameter."""
+
+    r_hat: Number
+    bulk: Number
+    tail: Number
+    error: Number
+
+
+class Posterior(_Part):
+    """How a posterior was sampled, and how well."""
+
+    target: Literal["joint", "marginal"]
+    chains: int
+    draws: int
+    tune: int
+    gradients: int
+    divergences: int
+    r_hat: Number
+    ess_bulk: Number
+    ess_tail: Number
+    pareto_k: Number
+    weight_efficiency: Number
+    centred: list[str]
+    non_centred: list[str]
+    priors: dict[str, str]
+    default_priors: list[str]
+    median: dict[str, Number]
+    mixing: dict[str, Mixing]
+
+
 class GroupNames(_Part):
     """The division of the subjects."""
 
@@ -127,6 +158,7 @@ class FitDocument(_Part):
     cold_gap: Number
     seconds: dict[str, Number]
     sampling: Sampling | None = None
+    posterior: Posterior | None = None
     covariates: dict[str, str | None] = {}
     virtual: bool = False
     groups: GroupNames | None = None
