@@ -22,6 +22,9 @@ Vector = NDArray[np.float64]
 
 AVERAGING = Moves(independent=4, together=1, single=0)
 
+MOST_INDEPENDENT = 64
+"""Where the errors are not small yet, independent moves double up to so many an iteration."""
+
 BATCH, BURN_IN = 20, 4
 """Iterations at one point for a Newton step, and those before that do not count."""
 
@@ -106,8 +109,9 @@ def _mean_of_steps(run: Run, transport: Transport, matrix: Vector, inverse: Vect
     deviation = np.sqrt(np.diag(inverse))
     inside = deviation > 0.0
     ends: list[Vector] = []
+    moves = AVERAGING
     while True:
-        by_subject = scores(run.problem, run.x, run.walk(AVERAGING), transport)
+        by_subject = scores(run.problem, run.x, run.walk(moves), transport)
         steps = -np.sum(by_subject, axis=0) @ inverse
         ends.append(run.x + np.clip(steps, -LONGEST_STEP, LONGEST_STEP))
         run.move(np.mean(ends, axis=(0, 1)), Phase.AVERAGING)
@@ -122,3 +126,4 @@ def _mean_of_steps(run: Run, transport: Transport, matrix: Vector, inverse: Vect
         is_settled = bool(is_due and is_precise and is_alike)
         if is_settled or run.is_over:
             return Averaged(error, deviation, r_hat, matrix, is_settled)
+        moves = moves._replace(independent=min(2 * moves.independent, MOST_INDEPENDENT))
