@@ -82,7 +82,7 @@ _threads = click.option(
 @_file
 @_out
 @_method
-@click.option("--seed", type=click.IntRange(min=0), help="For the scatter of several starts.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all draws: starts, imp, saem, nuts.")
 @_threads
 def fit(file: str, out: Path | None, method: str | None, seed: int | None, threads: int) -> None:
     """Fit, print the summary, write the outputs."""

@@ -370,6 +370,8 @@ SHAPE_FAULTS = [
     ("[fit]\nchains = 2", '[fit] chains: goes with method = "saem" or method = "nuts" only'),
     ('[fit]\ntarget = "both"', "[fit] target"),
     ('[fit]\nmethod = "focei"\ninteraction = false', "[fit] interaction: goes with method"),
+    ('[fit]\nmethod = "nuts"\nstarts = 3', "[fit] starts: nuts has chains instead; remove it"),
+    ('[fit]\nmethod = "nuts"\ncovariance = "r"', "[fit] covariance: errors of nuts are those of"),
 ]
 
 
