@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pkmodel.nodes import LEAST_SHARE
+from pkmodel.nodes import LEAST_SHARE, order_in_words
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
 from pkmodel.posterior_text import (
     COLUMNS,
@@ -244,8 +244,7 @@ def _integration(document: Document) -> Iterator[Check]:
     quadrature, sampled = document["quadrature"], document["importance"]
     if quadrature:
         change = number(quadrature["error"]) or UNKNOWN
-        least, most = quadrature["lowest_order"], quadrature["highest_order"]
-        by = f"order {most}" if least == most else f"orders {least} to {most}"
+        by = order_in_words(quadrature["lowest_order"], quadrature["highest_order"])
         finding = f"{by}; the next ones change the objective by {change} at most"
         yield Check("quadrature", "ok" if quadrature["settled"] else "look", finding)
     if sampled:

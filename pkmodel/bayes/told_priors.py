@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pkmodel.bayes.default_priors import complete, has_correlations
 from pkmodel.models.model import Model
-from pkmodel.models.prior import Prior, Priors
+from pkmodel.models.prior import Priors
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,9 @@ def told_priors(model: Model) -> list[ToldPrior]:
     """
     declared, used = model.priors or Priors(), complete(model)
     out = [
-        *_table("theta", used.theta, declared.theta),
-        *_table("sd of omega", used.omega, declared.omega),
-        *_table("sd of occasion", used.occasion, declared.occasion),
-        *_table("sigma", used.sigma, declared.sigma),
+        ToldPrior(name, str(prior), name not in declared.by_name)
+        for name, prior in used.by_name.items()
     ]
     if has_correlations(model):
         out.append(ToldPrior("correlations", f"LKJ({used.lkj:g})", declared.lkj is None))
     return out
-
-
-def _table(
-    kind: str, used: Mapping[str, Prior], declared: Mapping[str, Prior]
-) -> Iterator[ToldPrior]:
-    for name, prior in used.items():
-        yield ToldPrior(f"{kind} {name}", str(prior), name not in declared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pkmodel.definition.option_check import (
     FULL_BAYES,
@@ -126,18 +126,22 @@ def given_options(
     if isinstance(covariance, bool):
         covariance = "sandwich" if covariance else "none"
     asked = {"method": method, "seed": seed, "starts": starts, "covariance": covariance}
-    changes: dict[str, object] = {k: value for k, value in asked.items() if value is not None}
+    changes: dict[str, Any] = {k: value for k, value in asked.items() if value is not None}
     if method is not None:
         changes |= {key: None for key, owners in OWNERS.items() if method not in owners}
-    options = replace(options, **changes)  # type: ignore[arg-type]
+    options = replace(options, **changes)
     problems = option_problems(options)
     population = model.model if isinstance(model, Definition) else model
     if population.priors is not None and method is None and options.method != FULL_BAYES:
         problems.append(Problem(MISPLACED, "priors"))
     if problems:
         raise ModelError([_as_asked(problem, changes) for problem in problems])
-    whole = {key: int(getattr(options, key)) for key in ("starts", "seed", "max_evaluations")}
-    return replace(options, **whole)  # type: ignore[arg-type]
+    return replace(
+        options,
+        starts=int(options.starts),
+        seed=int(options.seed),
+        max_evaluations=int(options.max_evaluations),
+    )
 
 
 def _as_asked(problem: Problem, changes: dict[str, object]) -> Problem:

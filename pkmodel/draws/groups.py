@@ -143,7 +143,7 @@ def _parameters(problem: Problem, sample: Sample) -> xarray.Dataset:
     names = problem.packing.names
     free = [k for k, name in enumerate(names) if name not in sample.held]
     if free:
-        natural = np.apply_along_axis(problem.packing.natural, 2, sample.x)
+        natural = problem.packing.natural(sample.x)
         out = out.assign_coords(parameter=[names[k] for k in free])
         out["population"] = ((*DRAW, "parameter"), natural[:, :, free])
     out["eta"] = ((*DRAW, "id", "effect"), sample.eta)

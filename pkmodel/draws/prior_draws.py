@@ -16,20 +16,10 @@ PRIOR_DRAWS = 500
 
 def flat_priors(problem: Problem) -> list[str]:
     """Name the parameters whose prior is flat without bounds: no distribution to draw from."""
-    priors, model = complete(problem.model), problem.model
-    bounded = {t.name for t in model.theta if isfinite(t.lower) and isfinite(t.upper)}
-    tables = {
-        "theta": {n: p for n, p in priors.theta.items() if n not in bounded},
-        "sd of omega": priors.omega,
-        "sd of occasion": priors.occasion,
-        "sigma": priors.sigma,
-    }
-    return [
-        f"{kind} {name}"
-        for kind, table in tables.items()
-        for name, prior in table.items()
-        if prior.family == "flat"
-    ]
+    thetas = problem.model.theta
+    bounded = {f"theta {t.name}" for t in thetas if isfinite(t.lower) and isfinite(t.upper)}
+    priors = complete(problem.model).by_name
+    return [n for n, prior in priors.items() if prior.family == "flat" and n not in bounded]
 
 
 def draw_prior(problem: Problem, seed: int) -> Sample | None:

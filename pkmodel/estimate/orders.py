@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.nodes import order_in_words
 from pkmodel.problem import MOST_NODES, ORDER, TIGHT, Problem
 
 Vector = NDArray[np.float64]
@@ -48,8 +49,7 @@ class Orders:
         return self.error < SETTLED
 
     def __str__(self) -> str:
-        least, most = int(np.min(self.nodes)), int(np.max(self.nodes))
-        return f"order {most}" if least == most else f"orders {least} to {most}"
+        return order_in_words(int(np.min(self.nodes)), int(np.max(self.nodes)))
 
 
 def next_orders(nodes: Counts, effects: int) -> Counts:
@@ -93,12 +93,12 @@ def settle_orders(
         The highest possible ones where none has settled.
     """
     nodes = np.full(problem.n_subjects, asked or ORDER) if least is None else least.copy()
-    modes = problem.evaluate(x).terms.eta if eta is None else eta
+    first = problem.with_order(nodes).evaluate(x, eta, tolerance=TIGHT).terms
+    value = first.objective
 
     def objectives(orders: Counts) -> Vector:
-        return problem.with_order(orders).evaluate(x, modes, tolerance=TIGHT).terms.objective
+        return problem.with_order(orders).evaluate(x, first.eta, tolerance=TIGHT).terms.objective
 
-    value = objectives(nodes)
     change = np.full(nodes.size, np.nan)
     is_open = np.isfinite(value)
     while np.any(is_open):

@@ -71,3 +71,18 @@ class Priors:
     occasion: Mapping[str, Prior] = field(default_factory=dict)
     sigma: Mapping[str, Prior] = field(default_factory=dict)
     lkj: float | None = None
+
+    @property
+    def by_name(self) -> dict[str, Prior]:
+        """All but that of the correlations, by kind and parameter: ``sd of omega CL``."""
+        tables = {
+            "theta": self.theta,
+            "sd of omega": self.omega,
+            "sd of occasion": self.occasion,
+            "sigma": self.sigma,
+        }
+        return {
+            f"{kind} {name}": prior
+            for kind, table in tables.items()
+            for name, prior in table.items()
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,8 @@ SIGMAS = {
 def parameter_section(run: Run) -> Section:
     """Tabulate every parameter of a run."""
     document = run.document
-    parts: list[Part] = [Text(_about(document)), _thetas(document), *_omegas(document)]
+    effects = effect_tables(document, _variances, _covariances)
+    parts: list[Part] = [Text(_about(document)), _thetas(document), *effects]
     parts.append(_sigmas(document))
     if run.correlations is not None:
         parts.append(correlation_table(run.correlations))
@@ -84,13 +85,26 @@ def _estimate(document: dict[str, Any], entry: dict[str, Any]) -> tuple[str, ...
 # -- random effects -----------------------------------------------------------------------------
 
 
-def _omegas(document: dict[str, Any]) -> Iterator[Table]:
+Tabulate = Callable[[dict[str, Any], str, str], Table]
+
+
+def effect_tables(
+    document: dict[str, Any], variances: Tabulate, covariances: Tabulate
+) -> Iterator[Table]:
+    """Tabulate the variances and then the covariances of each kind of effect there is.
+
+    Parameters
+    ----------
+    document : dict
+    variances, covariances : callable
+        From the document, the kind of effect and its title to a table.
+    """
     for kind, title in (("omega", "between subjects"), ("occasion", "between occasions")):
         entries = document[kind]
         if entries:
-            yield _variances(document, kind, title)
+            yield variances(document, kind, title)
         if any("," in name for name in entries):
-            yield _covariances(document, kind, title)
+            yield covariances(document, kind, title)
 
 
 def _variances(document: dict[str, Any], kind: str, title: str) -> Table:

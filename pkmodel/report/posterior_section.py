@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pkmodel.number import UNKNOWN, fixed, number, percent
@@ -17,6 +16,7 @@ from pkmodel.report.parameter_section import (
     SHRINKAGE,
     SIGMAS,
     correlation_table,
+    effect_tables,
     units_text,
     variability,
 )
@@ -34,7 +34,8 @@ MIXING = (
 def posterior_section(run: Run) -> Section:
     """Tabulate every parameter by its draws, and draw the chains."""
     document = run.document
-    parts: list[Part] = [Text(_about(document)), _thetas(document), *_omegas(document)]
+    effects = effect_tables(document, _variances, _covariances)
+    parts: list[Part] = [Text(_about(document)), _thetas(document), *effects]
     parts.append(_sigmas(document))
     if run.correlations is not None:
         parts.append(correlation_table(run.correlations, "draws"))
@@ -85,15 +86,6 @@ def _thetas(document: Document) -> Table:
         for name, entry in document["theta"].items()
     ]
     return table("Fixed effects (θ)", ("θ", *COLUMNS, "note"), rows, "lrrrrrrrl", MIXING)
-
-
-def _omegas(document: Document) -> Iterator[Table]:
-    for kind, title in (("omega", "between subjects"), ("occasion", "between occasions")):
-        entries = document[kind]
-        if entries:
-            yield _variances(document, kind, title)
-        if any("," in name for name in entries):
-            yield _covariances(document, kind, title)
 
 
 def _variances(document: Document, kind: str, title: str) -> Table:
