@@ -170,18 +170,19 @@ def _full_bayes(
     found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
     if found is None:
         raise _undefined(problem)
+    problem, estimate = settled(problem, found.estimate)
     seconds["optimise"] = time.perf_counter() - mark
     seconds.update(covariance=0.0, total=time.perf_counter() - begin)
-    is_cut = found.estimate.ending == Ending.INTERRUPTED
+    is_cut = estimate.ending == Ending.INTERRUPTED
     judged = posterior_status(found.posterior, found.diagnosis)
     status = Status.INTERRUPTED if is_cut else judged
-    warnings = _warnings(problem, found.estimate, None)
+    warnings = _warnings(problem, estimate, None)
     warnings = (*warnings, *posterior_warnings(found.posterior, found.diagnosis))
     return Fit(
         title,
         problem,
         subjects,
-        found.estimate,
+        estimate,
         found.covariance,
         status,
         warnings,

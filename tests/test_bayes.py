@@ -24,6 +24,7 @@ from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
+from pkmodel.estimate.orders import SETTLED
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.problem import Problem
@@ -451,6 +452,19 @@ def test_the_tree_holds_the_draws(fitted):
     assert tree["posterior"].attrs["kind"] == "posterior"
     assert dict(tree["posterior"]["eta"].sizes) == {"chain": 2, "draw": 20, "id": 59, "effect": 2}
     assert set(tree["sample_stats"].data_vars) >= {"diverging", "lp", "tree_depth"}
+
+
+def test_its_objective_is_the_exact_one_from_modes_searched_anew(fitted):
+    """By orders that have settled; the five nodes that a problem begins with are 0.2 off here."""
+    x = fitted.estimate.x
+    assert fitted.estimate.orders.is_settled
+    exact = fitted.problem.with_method("agq").with_order(41).evaluate(x)
+    assert fitted.objective == pytest.approx(exact.objective, abs=SETTLED)
+    few = fitted.problem.with_order(5).evaluate(x)
+    assert abs(few.objective - exact.objective) > 0.1
+    np.testing.assert_array_equal(
+        fitted.estimate.final.terms.eta, fitted.problem.evaluate(x).terms.eta
+    )
 
 
 def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):

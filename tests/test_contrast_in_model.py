@@ -18,6 +18,7 @@ import pkmodel.contrast.refit as refit
 from group_data import NAMES, group_data
 from pkmodel.contrast.comparison import Comparison, given_comparison
 from pkmodel.contrast.effect import test_of_all as joint_test
+from pkmodel.contrast.group_model import group_model
 from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.profile import BetterFound, Profile
 from pkmodel.contrast.question import questions
@@ -225,6 +226,17 @@ def test_the_method_of_the_fit_is_kept(data: pd.DataFrame, method: str) -> None:
     found = group_effects.fit_groups(fit.problem, fit.estimate, question, comparison, kept, "t")
     assert found.model.problem.options.method == method
     assert found.model.problem.evaluate(found.estimate.x).objective < fit.objective
+
+
+def test_the_settled_orders_of_the_fit_are_kept_subject_by_subject(data: pd.DataFrame) -> None:
+    """An edited model judged by fewer nodes would have another likelihood than the fit."""
+    fit = pk.evaluate(BASE, pk.read_dataset(data), method="agq")
+    orders = 7 + 2 * (np.arange(36) % 3)
+    base = fit.problem.with_order(orders)
+    (question,) = questions(base, fit.estimate.x, exposure(fit), sizes(fit), ["CL_BSA"])
+    kept = np.arange(36) != 4
+    found = group_model(base, fit.estimate, question, comparison_of(data), kept, free_other=False)
+    np.testing.assert_array_equal(found.problem.orders, orders[kept])
 
 
 def test_threshold_is_exact_for_a_regression() -> None:

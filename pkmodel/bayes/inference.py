@@ -172,7 +172,7 @@ def _inferred(
     diagnosis = diagnose(problem, posterior)
     natural = diagnosis.natural.reshape(drawn.shape)
     mean = np.mean(drawn, axis=0)
-    final = problem.evaluate(mean, anchor.evaluation.terms.eta)
+    final = problem.evaluate(mean)
     covariance = Covariance(
         packed=np.cov(drawn, rowvar=False).reshape(2 * (mean.size,)),
         natural=np.cov(natural, rowvar=False).reshape(2 * (mean.size,)),

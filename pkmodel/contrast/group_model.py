@@ -104,6 +104,7 @@ def group_model(
     model = _model(base.model, formulas, new)
     dataset = replace(dataset, covariates={**dataset.covariates, **covariates})
     problem = Problem(model, dataset, base.options, threads=base.threads)
+    problem = problem.with_order(np.broadcast_to(base.orders, base.n_subjects)[kept])
     values = _first_values(base, estimate, question, kept, code, comparison.reference)
     known = {typical: values.get(comparison.reference, 0.0)}
     known |= {name: values[k] - known[typical] for k, name in ratios.items()}
