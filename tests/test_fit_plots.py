@@ -161,6 +161,18 @@ def test_a_line_is_broken_where_time_goes_back(predictions):
     assert all(np.all(np.diff(x) > 0) for x in lines)
 
 
+def test_the_mark_of_the_highest_observation_has_room(predictions):
+    names = ["DV", "IPRED", "PRED"]
+    predictions[names] = 10.0 + predictions[names] / predictions[names].max()
+    for page in individual_fits(predictions, is_virtual=False):
+        for axes, (_, rows) in zip(
+            page.figure.axes, page.data.groupby("ID", sort=False), strict=True
+        ):
+            highest = rows[names].to_numpy().max()
+            assert axes.get_ylim()[0] == 0.0
+            assert axes.get_ylim()[1] > 1.05 * highest
+
+
 def test_a_subject_without_prediction_is_drawn_without_warning(predictions):
     predictions.loc[:3, "IPRED"] = np.nan
     assert len(individual_fits(predictions, is_virtual=False)[0].figure.axes) == 20

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 COLUMNS, ROWS = 4, 5
 WIDTH, HEIGHT = 2.1, 1.85
 MARGIN = 3.0
+"""Factor of the observations that an axis of logarithms shows."""
+
+ROOM = 0.08
+"""Share of the highest value that a linear axis shows beyond it: marks have a size."""
 
 LINES: dict[str, dict[str, Any]] = {
     "PRED": {"color": GREY, "linestyle": "--", "linewidth": 0.9, "marker": ".", "markersize": 2.5},
@@ -137,4 +141,4 @@ def _concentration_axis(axes: Axes, rows: pd.DataFrame, is_log: bool) -> None:
         axes.set_ylim(low, high)
         tidy_log_axis(axes.yaxis, low, high)
     elif np.nanmin(values) >= 0.0:
-        axes.set_ylim(bottom=0.0)
+        axes.set_ylim(0.0, (1.0 + ROOM) * np.nanmax(values) or None)
