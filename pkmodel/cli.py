@@ -7,6 +7,7 @@ message on standard error, nothing written.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 NOT_CONVERGED = 1
 BAD_INPUT = 2
+
+SECONDS_APART = 10.0
+"""At least, between lines that tell how far a fit has come, where there is no terminal."""
 
 
 class BadInput(click.ClickException):
@@ -460,19 +464,35 @@ def _print(what: RenderableType) -> None:
 def _progress() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows one changing line on standard error.
 
-    Where that is no terminal, only the one long wait is announced.
+    Where that is no terminal, what takes long has a line now and then.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _announce
+        yield _told_now_and_then()
         return
     with console.status("reading") as line:
         yield lambda text: line.update(escape(text))
 
 
-def _announce(text: str) -> None:
-    """Print the line that announces the compilation, and no other."""
+def _told_now_and_then() -> Callable[[str], None]:
+    """Return what prints a line where the last one, or the first that was told, is long ago.
+
+    The one long wait that is known beforehand, that for the compilation, is always announced.
+    """
     from pkmodel.fitting import COMPILING
 
-    if text == COMPILING:
-        click.echo(text, err=True)
+    since: float | None = None
+
+    def say(text: str) -> None:
+        nonlocal since
+        now = time.monotonic()
+        if text == COMPILING:
+            click.echo(text, err=True)
+            since = None
+        elif since is None:
+            since = now
+        elif now - since >= SECONDS_APART:
+            click.echo(text, err=True)
+            since = now
+
+    return say

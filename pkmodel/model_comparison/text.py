@@ -27,6 +27,10 @@ RULES = (
     "elpd: log density of each subject by the estimates, or the posterior, without it, summed; "
     "larger is better, and differences within twice their standard error say little",
 )
+OF_TESTS = (
+    "statistic: by how much the exact objective of the smaller model is above that of the larger "
+    "one, each at its minimum; by own: the same of the objectives that the fits' own methods found"
+)
 
 
 def comparison_text(document: Document) -> str:

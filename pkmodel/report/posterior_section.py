@@ -168,9 +168,8 @@ def _priors(told: dict[str, Any]) -> Table:
         ("parameter", "prior", "from"),
         rows,
         "lll",
-        "Of an effect the prior is of its standard deviation (sd), not of the variance ω². A prior "
-        "holds between the bounds of its parameter. Default: weak, and not declared by the "
-        "definition.",
+        "Of an effect the prior is of its standard deviation (sd), not of the variance ω². "
+        "Default: weak, and not declared by the definition.",
     )
 
 
