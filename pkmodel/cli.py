@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.text import Text
 
 import pkmodel
 from pkmodel.errors import FitError, PkmodelError
@@ -199,7 +200,7 @@ def certify(file: str, method: str | None, threads: int) -> None:
         say("certificate")
         certificate = result.certify()
     _print(summary(result.to_dict()))
-    click.echo(f"\n{certificate}")
+    _print(Text(f"\n{certificate}"))
     if not result.converged:
         sys.exit(NOT_CONVERGED)
 

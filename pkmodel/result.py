@@ -502,10 +502,11 @@ class Fit:
 
             - ``posterior``: ``population`` by ``parameter``, ``eta`` by ``id`` and ``effect``, and
               each structural parameter by ``id``;
-            - ``log_likelihood``: ``observation`` by ``obs`` (line in the file), given the random
-              effects, and ``subject`` by ``id``, the effects integrated out (not where the
-              population parameters are held). They answer different questions:
-              ``az.loo(tree, var_name="subject")`` leaves out a subject;
+            - ``log_likelihood``: ``subject`` by ``id``, the random effects integrated out, and as
+              a coordinate ``observation`` by ``obs`` (line in the file), given the effects. They
+              answer different questions: ``az.loo(tree)`` leaves out a subject,
+              ``az.loo(tree, var_name="observation")`` an observation of subjects that are known.
+              Where the population parameters are held there is ``observation`` alone;
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
               censored row the concentration itself;
             - of full Bayes ``sample_stats``, and ``prior`` and ``prior_predictive``, 500 draws,

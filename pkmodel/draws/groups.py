@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.individuals import effect_label, individual_parameters
-from pkmodel.draws.exact import subject_log_likelihoods
+from pkmodel.draws.by_subject import subject_log_likelihoods
 from pkmodel.draws.pointwise import counted, log_likelihood, predictive_draws
 from pkmodel.draws.sample import CONDITIONAL, Sample
 from pkmodel.problem import Problem
@@ -66,13 +66,16 @@ def sample_groups(
     -------
     dict of str to Dataset
         ``/posterior``, ``/log_likelihood``, ``/posterior_predictive`` and, from a sampler,
-        ``/sample_stats``.
+        ``/sample_stats``. The one variable of the log likelihoods is ``subject``, for it is
+        subjects whom a population model is to predict, and ``observation`` is a coordinate;
+        ``observation`` is the variable where the population parameters are held.
     """
     rng = np.random.default_rng([seed, 1])
     kept = _within(problem, sample, most_values)
     given = _given_effects(problem, kept)
     if sample.kind != CONDITIONAL:
-        given = given.merge(_by_subject(problem, x, modes, kept))
+        by_subject = _by_subject(problem, x, modes, kept)
+        given = given.merge(by_subject).set_coords("observation")  # one variable: az.loo takes it
     return {
         "/posterior": _parameters(problem, sample),
         "/log_likelihood": given,
