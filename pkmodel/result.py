@@ -40,11 +40,11 @@ from pkmodel.document import (
     shrinkage_part,
     subjects_part,
 )
-from pkmodel.draws.drawing import draw_about, posterior_sample
+from pkmodel.draws.drawing import draw_about, few_enough, posterior_sample
 from pkmodel.draws.draws_table import draws_table
 from pkmodel.draws.groups import prior_groups, sample_groups
 from pkmodel.draws.prior_draws import draw_prior, flat_priors
-from pkmodel.draws.sample import DRAWS
+from pkmodel.draws.sample import CONDITIONAL, DRAWS, Sample
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
     NO_CERTIFICATE,
@@ -215,11 +215,26 @@ class Fit:
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
-        """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`."""
-        return exposure_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+        """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`.
+
+        Of full Bayes by the draws of the posterior, else at the modes.
+        """
+        return exposure_table(
+            self.problem,
+            self.estimate.x,
+            self.estimate.final,
+            self.subjects,
+            self._posterior_draws(self.n_subjects),
+        )
+
+    def _posterior_draws(self, values: int) -> Sample | None:
+        """Draws from the posterior of which so many values each are kept; None without any."""
+        return None if self.posterior is None else few_enough(self.posterior, values)
 
     def drawn_exposure(self, draws: int = 1000, seed: int | None = None) -> pd.DataFrame:
         """Tabulate exposure as `exposure` does, from conditional draws instead of the modes.
+
+        The population parameters are held at the estimates.
 
         Parameters
         ----------
@@ -237,12 +252,19 @@ class Fit:
         drawn = conditional_draws(
             self.problem, x, final, draws, self.options.seed if seed is None else seed
         )
-        return exposure_table(self.problem, x, final, self.subjects, drawn)
+        sample = Sample(CONDITIONAL, np.tile(x, (1, draws, 1)), drawn.eta[None])
+        return exposure_table(self.problem, x, final, self.subjects, sample)
 
     @property
     def exposure_by_period(self) -> pd.DataFrame:
         """One row per constant-rate period of each subject: its rate and Css."""
-        return period_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+        return period_table(
+            self.problem,
+            self.estimate.x,
+            self.estimate.final,
+            self.subjects,
+            self._posterior_draws(self.problem.dataset.row.size),
+        )
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

@@ -150,20 +150,9 @@ def _parameters(problem: Problem, sample: Sample) -> xarray.Dataset:
         out = out.assign_coords(parameter=[names[k] for k in free])
         out["population"] = ((*DRAW, "parameter"), natural[:, :, free])
     out["eta"] = ((*DRAW, "id", "effect"), sample.eta)
-    for name, values in _individuals(problem, sample).items():
+    for name, values in individual_parameters(problem, sample.x, sample.eta).items():
         out[name] = ((*DRAW, "id"), values, {"note": INDIVIDUAL})
     return out.assign_attrs(held=list(sample.held), redrawn=sample.redrawn)
-
-
-def _individuals(problem: Problem, sample: Sample) -> dict[str, Vector]:
-    """Structural parameters of each subject at each draw."""
-    out = {
-        name: np.empty((*sample.shape, problem.n_subjects)) for name in problem.structure.parameters
-    }
-    for at in np.ndindex(sample.shape):
-        for name, values in individual_parameters(problem, sample.x[at], sample.eta[at]).items():
-            out[name][at] = values
-    return out
 
 
 def _given_effects(problem: Problem, sample: Sample) -> xarray.Dataset:

@@ -246,8 +246,8 @@ def _verdict(moves: tuple[Move, ...], gain: float) -> str:
     verdict = (
         f"By the exact likelihood estimates move by up to {by}: an interval of 95 % that is off by "
         f"so much covers the truth in {percent(_coverage(largest.errors), 1)} of studies. Where "
-        "the exact objectives at the estimates are compared, this fit puts a likelihood ratio off by "
-        f"{gain:.2g}; {DECISIVE} decide about one parameter at 5 %."
+        "the exact objectives at the estimates are compared, this fit puts a likelihood ratio off "
+        f"by {gain:.2g}; {DECISIVE} decide about one parameter at 5 %."
     )
     if abs(largest.errors) <= LARGE:
         return verdict

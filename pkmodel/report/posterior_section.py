@@ -47,7 +47,8 @@ def _about(document: Document) -> str:
         f"{units_text(document)} Numbers are those of the draws from the posterior: their mean, "
         "median and standard deviation, and the equal-tailed interval that holds 95 % of them. "
         "What follows below is at one point, the mean of the unconstrained parameters: modes, "
-        "predictions, residuals and exposure of single subjects."
+        "predictions and residuals; exposure of single subjects is that of the draws, medians with "
+        "the interval that holds 90 % of them."
     )
 
 
