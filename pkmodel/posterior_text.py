@@ -18,7 +18,7 @@ LARGEST_R_HAT = 1.01
 SMALLEST_SIZE = 400.0
 LARGEST_PARETO_K = 0.7
 
-COLUMNS = ("parameter", "mean", "SD", "95 % interval", "ESS bulk", "tail", "R-hat", "")
+COLUMNS = ("parameter", "mean", "SD", "95 % interval", "bulk", "tail", "R-hat", "")
 PRIORS = "priors (omega: of the standard deviations)"
 
 

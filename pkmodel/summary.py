@@ -346,7 +346,10 @@ def _estimates(document: Document) -> RenderableType:
     note = "omega: variances on the transformed scale, with errors of the variance"
     if not document.get("posterior"):
         return Group(ParameterTable(document), Text(note, style="dim"))
-    note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+    note += (
+        "\nbulk, tail: effective draws for the middle and for the ends of the interval"
+        "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+    )
     told = document["posterior"]
     lines = prior_lines(told["priors"], told["default_priors"])
     priors = [Padding(Text(line), (0, 0, 0, 2)) for line in lines]

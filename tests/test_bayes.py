@@ -484,7 +484,7 @@ def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
     cells = re.split(r"  +", rows.splitlines()[1])
     shown = dict(zip(names, cells, strict=False))
     mixing = fitted.diagnosis.mixing["theta cl"]
-    assert shown["ESS bulk"] == f"{mixing.bulk:.0f}"
+    assert shown["bulk"] == f"{mixing.bulk:.0f}"
     assert shown["tail"] == f"{mixing.tail:.0f}"
     assert shown["R-hat"] == f"{mixing.r_hat:.3f}"
 
