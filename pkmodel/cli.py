@@ -7,6 +7,7 @@ message on standard error, nothing written.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.text import Text
 
 import pkmodel
 from pkmodel.errors import FitError, PkmodelError
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 NOT_CONVERGED = 1
 BAD_INPUT = 2
+
+SECONDS_APART = 10.0
+"""At least, between lines that tell how far a fit has come, where there is no terminal."""
 
 
 class BadInput(click.ClickException):
@@ -195,7 +200,7 @@ def certify(file: str, method: str | None, threads: int) -> None:
         say("certificate")
         certificate = result.certify()
     _print(summary(result.to_dict()))
-    click.echo(f"\n{certificate}")
+    _print(Text(f"\n{certificate}"))
     if not result.converged:
         sys.exit(NOT_CONVERGED)
 
@@ -460,19 +465,35 @@ def _print(what: RenderableType) -> None:
 def _progress() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows one changing line on standard error.
 
-    Where that is no terminal, only the one long wait is announced.
+    Where that is no terminal, what takes long has a line now and then.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _announce
+        yield _told_now_and_then()
         return
     with console.status("reading") as line:
         yield lambda text: line.update(escape(text))
 
 
-def _announce(text: str) -> None:
-    """Print the line that announces the compilation, and no other."""
+def _told_now_and_then() -> Callable[[str], None]:
+    """Return what prints a line where the last one, or the first that was told, is long ago.
+
+    The one long wait that is known beforehand, that for the compilation, is always announced.
+    """
     from pkmodel.fitting import COMPILING
 
-    if text == COMPILING:
-        click.echo(text, err=True)
+    since: float | None = None
+
+    def say(text: str) -> None:
+        nonlocal since
+        now = time.monotonic()
+        if text == COMPILING:
+            click.echo(text, err=True)
+            since = None
+        elif since is None:
+            since = now
+        elif now - since >= SECONDS_APART:
+            click.echo(text, err=True)
+            since = now
+
+    return say

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
+from pkmodel.bayes.far_priors import far_priors
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
@@ -385,6 +386,8 @@ def _warnings(
     problem: Problem, estimate: Estimate, uncertainty: Covariance | None
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
+    if problem.options.method == FULL_BAYES:
+        out += far_priors(problem.model)
     data = problem.dataset
     if data.n_censored:
         how = "as probabilities (M3)" if problem.options.censoring == "m3" else "left out (M1)"

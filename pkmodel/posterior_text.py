@@ -18,17 +18,7 @@ LARGEST_R_HAT = 1.01
 SMALLEST_SIZE = 400.0
 LARGEST_PARETO_K = 0.7
 
-COLUMNS = (
-    "parameter",
-    "mean",
-    "SD",
-    "95 % interval",
-    "ESS bulk",
-    "tail",
-    "R-hat",
-    "initial",
-    "",
-)
+COLUMNS = ("parameter", "mean", "SD", "95 % interval", "bulk", "tail", "R-hat", "")
 PRIORS = "priors (omega: of the standard deviations)"
 
 
@@ -69,7 +59,7 @@ def sampler_text(document: Document) -> str:
 
 
 def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write what stands between name and initial value of a parameter."""
+    """Write what stands between name and note of a parameter."""
     mixing = document["posterior"]["mixing"].get(label)
     told = ("", "", "")
     if mixing is not None:
@@ -93,3 +83,19 @@ def prior_lines(priors: Mapping[str, str], default: Collection[str]) -> list[str
         f"{name} ~ {prior}{', default' if name in default else ''}"
         for name, prior in priors.items()
     ]
+
+
+def seconds_text(document: Document) -> str:
+    """Say what took how many seconds; of draws from a posterior the sampling, and no errors.
+
+    Examples
+    --------
+    >>> seconds = {"read": 0.04, "optimise": 53.95, "covariance": 0.0, "total": 54.0}
+    >>> seconds_text({"posterior": {"chains": 4}, "seconds": seconds})
+    'read 0.04, sample 53.95, total 54.00'
+    """
+    seconds = dict(document["seconds"])
+    if document.get("posterior"):
+        labels = {"optimise": "sample"}
+        seconds = {labels.get(k, k): value for k, value in seconds.items() if k != "covariance"}
+    return ", ".join(f"{name} {fixed(value, 2)}" for name, value in seconds.items())

@@ -23,7 +23,8 @@ from pkmodel.diagnostics.etabar import EtaBar, eta_bars
 from pkmodel.diagnostics.individuals import individuals_table
 from pkmodel.diagnostics.parameters import KINDS, Parameter, parameters
 from pkmodel.diagnostics.residuals import predictions_table
-from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, eta_shrinkage
+from pkmodel.diagnostics.search import iterations_table, trace_table
+from pkmodel.diagnostics.shrinkage import epsilon_shrinkage, shrinkage_by_effect
 from pkmodel.document import (
     certificate_part,
     covariance_part,
@@ -40,11 +41,10 @@ from pkmodel.document import (
     shrinkage_part,
     subjects_part,
 )
-from pkmodel.draws.drawing import draw_about, posterior_sample
+from pkmodel.draws.drawing import few_enough
 from pkmodel.draws.draws_table import draws_table
-from pkmodel.draws.groups import prior_groups, sample_groups
-from pkmodel.draws.prior_draws import draw_prior, flat_priors
-from pkmodel.draws.sample import DRAWS
+from pkmodel.draws.fit_groups import fit_groups
+from pkmodel.draws.sample import CONDITIONAL, Sample
 from pkmodel.errors import FitError, ModelError
 from pkmodel.estimate.certificate import (
     NO_CERTIFICATE,
@@ -215,11 +215,26 @@ class Fit:
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
-        """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`."""
-        return exposure_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+        """One row per subject: Css, clearance by size, half-life, AUC; see `exposure_table`.
+
+        Of full Bayes by the draws of the posterior, else at the modes.
+        """
+        return exposure_table(
+            self.problem,
+            self.estimate.x,
+            self.estimate.final,
+            self.subjects,
+            self._posterior_draws(self.n_subjects),
+        )
+
+    def _posterior_draws(self, values: int) -> Sample | None:
+        """Draws from the posterior of which so many values each are kept; None without any."""
+        return None if self.posterior is None else few_enough(self.posterior, values)
 
     def drawn_exposure(self, draws: int = 1000, seed: int | None = None) -> pd.DataFrame:
         """Tabulate exposure as `exposure` does, from conditional draws instead of the modes.
+
+        The population parameters are held at the estimates.
 
         Parameters
         ----------
@@ -237,12 +252,19 @@ class Fit:
         drawn = conditional_draws(
             self.problem, x, final, draws, self.options.seed if seed is None else seed
         )
-        return exposure_table(self.problem, x, final, self.subjects, drawn)
+        sample = Sample(CONDITIONAL, np.tile(x, (1, draws, 1)), drawn.eta[None])
+        return exposure_table(self.problem, x, final, self.subjects, sample)
 
     @property
     def exposure_by_period(self) -> pd.DataFrame:
         """One row per constant-rate period of each subject: its rate and Css."""
-        return period_table(self.problem, self.estimate.x, self.estimate.final, self.subjects)
+        return period_table(
+            self.problem,
+            self.estimate.x,
+            self.estimate.final,
+            self.subjects,
+            self._posterior_draws(self.problem.dataset.row.size),
+        )
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -251,30 +273,13 @@ class Fit:
 
     @property
     def trace(self) -> pd.DataFrame:
-        """Every evaluation of the search, then that of the estimates, which the summary reports.
-
-        The first steps are those of FOCE-I for every method; SAEM has no objective of its own, and
-        its rows are the Laplace one wherever modes were searched. The last row has the modes
-        searched from zero, after the last steps with the true Hessian.
-        """
-        columns = ["start", "evaluation", "likelihood", "objective", "gradient_norm"]
-        start, number = self.estimate.trace[-1][:2] if self.estimate.trace else (0, 0)
-        final = self.estimate.final
-        norm = float(np.linalg.norm(final.gradient))
-        last = (start, number + 1, self.problem.likelihood, final.objective, norm)
-        return pd.DataFrame([*self.estimate.trace, last], columns=columns)
+        """Every evaluation of the search, then that of the estimates; see `trace_table`."""
+        return trace_table(self.problem, self.estimate)
 
     @property
     def iterations(self) -> pd.DataFrame | None:
         """One row for each iteration of SAEM: start, phase and parameters; None without draws."""
-        sampling = self.estimate.sampling
-        if sampling is None:
-            return None
-        packing = self.problem.packing
-        where = [(r.start, r.iteration, str(r.phase)) for r in sampling.records]
-        values = [packing.natural(r.x) for r in sampling.records]
-        table = pd.DataFrame(where, columns=["start", "iteration", "phase"])
-        return table.join(pd.DataFrame(values, columns=list(packing.names)))
+        return iterations_table(self.problem, self.estimate)
 
     @property
     def population_draws(self) -> pd.DataFrame | None:
@@ -436,14 +441,10 @@ class Fit:
     @property
     def shrinkage(self) -> dict[str, Any]:
         """Shrinkage of the effects between subjects, and of the residuals, as fractions."""
-        eta = self.estimate.final.terms.eta
-        omega = self.problem.packing.unpack(self.estimate.x).omega
-        values = eta_shrinkage(eta, omega)
-        effects = self.problem.effects
         return {
-            "eta": {
-                e.parameter: float(values[k]) for k, e in enumerate(effects) if e.occasion == 0
-            },
+            "eta": shrinkage_by_effect(
+                self.problem, self.estimate.x, self.estimate.final.terms.eta
+            ),
             "epsilon": epsilon_shrinkage(self.predictions["IWRES"].to_numpy()),
         }
 
@@ -502,10 +503,11 @@ class Fit:
 
             - ``posterior``: ``population`` by ``parameter``, ``eta`` by ``id`` and ``effect``, and
               each structural parameter by ``id``;
-            - ``log_likelihood``: ``observation`` by ``obs`` (line in the file), given the random
-              effects, and ``subject`` by ``id``, the effects integrated out (not where the
-              population parameters are held). They answer different questions:
-              ``az.loo(tree, var_name="subject")`` leaves out a subject;
+            - ``log_likelihood``: ``subject`` by ``id``, the random effects integrated out, and as
+              a coordinate ``observation`` by ``obs`` (line in the file), given the effects. They
+              answer different questions: ``az.loo(tree)`` leaves out a subject,
+              ``az.loo(tree, var_name="observation")`` an observation of subjects that are known.
+              Where the population parameters are held there is ``observation`` alone;
             - ``posterior_predictive``: simulated ``DV`` by ``obs``, with residual error; of a
               censored row the concentration itself;
             - of full Bayes ``sample_stats``, and ``prior`` and ``prior_predictive``, 500 draws,
@@ -538,41 +540,17 @@ class Fit:
         )
         if fault:
             raise FitError(f"to_datatree: draws and seed: {fault}")
-        return self._tree({} if draws == 0 else self._draws(draws, seed))
+        return self._tree(draws, seed)
 
-    def _tree(self, draws: dict[str, xarray.Dataset]) -> xarray.DataTree:
-        return fit_tree(
-            self.problem,
-            self.estimate,
-            self.covariance,
-            self.predictions,
-            self.to_dict(),
-            draws,
-        )
-
-    def _draws(
+    def _tree(
         self, draws: int | None, seed: int, most_values: int | None = None
-    ) -> dict[str, xarray.Dataset]:
-        """Lay out draws, and what follows from them."""
-        x, modes = self.estimate.x, self.estimate.final.terms.eta
-        if self.posterior is None:
-            number = DRAWS if draws is None else draws
-            sample = draw_about(self.problem, self.estimate, self.covariance, number, seed)
-            return sample_groups(self.problem, x, modes, sample, seed)
-        sample = posterior_sample(self.posterior, draws)
-        groups = sample_groups(self.problem, x, modes, sample, seed, most_values)
-        prior = draw_prior(self.problem, seed)
-        if prior is not None:
-            return groups | prior_groups(self.problem, prior, seed, most_values)
-        flat = ", ".join(flat_priors(self.problem))
-        groups["/posterior"].attrs["prior"] = f"not drawn: flat without bounds is that of {flat}"
-        return groups
-
-    def _saved_draws(self) -> dict[str, xarray.Dataset]:
-        """Lay out the draws that cannot be had again without sampling, and what follows."""
-        if self.posterior is None:
-            return {}
-        return self._draws(None, self.options.seed, MOST_SAVED)
+    ) -> xarray.DataTree:
+        """Lay out the fit, with groups of draws unless `draws` is 0; see `fit_groups`."""
+        found = (self.problem, self.estimate, self.covariance)
+        groups = {}
+        if draws != 0:
+            groups = fit_groups(*found, self.posterior, draws, seed, most_values)
+        return fit_tree(*found, self.predictions, self.to_dict(), groups)
 
     def save(self, folder: str | Path, comparability: Comparability | None = None) -> Path:
         """Write fit.json, individuals.csv, exposure.csv, predictions.csv, trace.csv and fit.nc.
@@ -617,4 +595,6 @@ class Fit:
         self.trace.to_csv(folder / "trace.csv", index=False)
         if self.iterations is not None:
             self.iterations.to_csv(folder / "iterations.csv", index=False)
-        self._tree(self._saved_draws()).to_netcdf(folder / "fit.nc", engine="h5netcdf")
+        draws = 0 if self.posterior is None else None  # others can be had again without a sampler
+        tree = self._tree(draws, self.options.seed, MOST_SAVED)
+        tree.to_netcdf(folder / "fit.nc", engine="h5netcdf")

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import exp, sqrt
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from pkmodel.nodes import LEAST_SHARE, order_in_words
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
+from pkmodel.parameter_text import ParameterTable
 from pkmodel.posterior_text import (
-    COLUMNS,
     PRIORS,
     posterior_checks,
-    posterior_row,
     prior_lines,
     sampler_text,
+    seconds_text,
 )
 
 Document = Mapping[str, Any]
@@ -32,7 +31,6 @@ Document = Mapping[str, Any]
 WIDTH = 100
 LARGE_CONDITION_NUMBER = 1000.0
 LARGE_SHRINKAGE = 0.3
-LARGEST_CV_VARIANCE = 5.0
 
 LARGE_DIFFERENCE = 1.0
 """Of one subject's objective to its exact one."""
@@ -347,76 +345,21 @@ def _checks_table(document: Document) -> Table:
 def _estimates(document: Document) -> RenderableType:
     note = "omega: variances on the transformed scale, with errors of the variance"
     if not document.get("posterior"):
-        return Group(_parameters(document), Text(note, style="dim"))
-    note += "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+        return Group(ParameterTable(document), Text(note, style="dim"))
+    note += (
+        "\nbulk, tail: effective draws for the middle and for the ends of the interval"
+        "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+    )
     told = document["posterior"]
     lines = prior_lines(told["priors"], told["default_priors"])
     priors = [Padding(Text(line), (0, 0, 0, 2)) for line in lines]
     return Group(
-        _parameters(document),
+        ParameterTable(document),
         Text(note, style="dim"),
         Text(""),
         Text(PRIORS, style="bold"),
         *priors,
     )
-
-
-def _parameters(document: Document) -> Table:
-    """Tabulate the estimates; columns that nothing fills are left out."""
-    names: tuple[str, ...] = ("parameter", "estimate", "RSE %", "95 % interval", "initial", "")
-    if document.get("posterior"):
-        names = COLUMNS
-    rows = list(_rows(document))
-    table = Table(
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        header_style="bold",
-    )
-    kept = [k for k in range(len(names)) if any(row[k] for row in rows)]
-    for k in kept:
-        justify: JustifyMethod = "right" if 0 < k < len(names) - 1 else "left"
-        table.add_column(names[k], justify=justify, no_wrap=k < len(names) - 1)
-    for row in rows:
-        table.add_row(*(Text(row[k]) for k in kept))
-    return table
-
-
-def _rows(document: Document) -> Iterator[tuple[str, ...]]:
-    for kind in ("theta", "omega", "occasion", "sigma"):
-        for name, entry in document[kind].items():
-            notes = (_scale(document, kind, name), "fixed" if entry["fixed"] else "", entry["note"])
-            label = f"{kind} {name}"
-            told: tuple[str, ...] = (
-                number(entry["estimate"]),
-                fixed(entry["rse"], 1),
-                _interval(entry["lower"], entry["upper"]),
-            )
-            if document.get("posterior"):
-                told = posterior_row(document, label, entry)
-            yield (
-                label,
-                *told,
-                "" if document["status"] == "evaluated" else number(entry["init"]),
-                ", ".join(note for note in notes if note),
-            )
-
-
-def _scale(document: Document, kind: str, name: str) -> str:
-    """Say a variance as a CV or SD, a covariance as a correlation, and which sigmas are SDs."""
-    if kind == "theta" or name == "exponent":
-        return ""
-    if kind == "sigma":
-        return "SD"
-    entries = document[kind]
-    value = entries[name]["estimate"]
-    if "," in name:
-        first, second = name.split(",")
-        product = entries[first]["estimate"] * entries[second]["estimate"]
-        return f"correlation {value / sqrt(product):.2f}" if product > 0.0 else ""
-    if document.get("distribution", {}).get(name) == "lognormal" and value < LARGEST_CV_VARIANCE:
-        return f"CV {percent(sqrt(exp(value) - 1.0))}"
-    return f"SD {number(sqrt(value))}"
 
 
 # -- the rest -----------------------------------------------------------------------------------
@@ -428,10 +371,5 @@ def _warnings(document: Document) -> RenderableType:
 
 
 def _times(document: Document) -> str:
-    seconds = ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items())
     threads = count(document["threads"], "thread")
-    return f"seconds: {seconds}; {threads}, seed {document['seed']}"
-
-
-def _interval(lower: float | None, upper: float | None) -> str:
-    return f"{number(lower)} to {number(upper)}" if number(lower) and number(upper) else ""
+    return f"seconds: {seconds_text(document)}; {threads}, seed {document['seed']}"

@@ -474,14 +474,17 @@ def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
     assert (folder / "fit.nc").is_file()
     text = summary_text(fitted.to_dict())
     assert "full Bayes (NUTS)" in text
-    assert "theta v_apgr ~ normal(mean 0.1, sd 5), default" in text
+    assert "theta v_apgr ~ normal(mean 0.1, sd 5) above -0.99, default" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert re.search(r"^omega CL .*CV \d+ %$", text, flags=re.MULTILINE)
+    assert re.search(r"seconds: read [\d.]+, compile [\d.]+, sample [\d.]+, total", text)
     assert "2 chains of 100 draws after 60" in " ".join(text.split())
     head, rows = re.split(r"(?=\ntheta cl )", text, maxsplit=1)
     names = re.split(r"  +", head.splitlines()[-1])
     cells = re.split(r"  +", rows.splitlines()[1])
     shown = dict(zip(names, cells, strict=False))
     mixing = fitted.diagnosis.mixing["theta cl"]
-    assert shown["ESS bulk"] == f"{mixing.bulk:.0f}"
+    assert shown["bulk"] == f"{mixing.bulk:.0f}"
     assert shown["tail"] == f"{mixing.tail:.0f}"
     assert shown["R-hat"] == f"{mixing.r_hat:.3f}"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy import stats
 
 import pkmodel as pk
 from pkmodel.cli import main
@@ -62,6 +63,10 @@ def test_moves_lead_to_the_estimates_of_quadrature(
 def test_verdict_names_the_estimate_that_moves_most(certificate: Certificate) -> None:
     assert "theta cl" in certificate.verdict
     assert "0.38 standard errors" in certificate.verdict
+    shift = certificate.to_frame()["errors"].abs().max()
+    coverage = 100.0 * (stats.norm.cdf(1.96 - shift) - stats.norm.cdf(-1.96 - shift))
+    assert f"covers the truth in {coverage:.1f} % of studies" in certificate.verdict
+    assert f"a likelihood ratio off by {certificate.gain:.2g}; 3.84" in certificate.verdict
     assert certificate.verdict in str(certificate)
     assert certificate.verdict in certificate._repr_html_()
 
@@ -121,7 +126,8 @@ def test_the_command_prints_it() -> None:
     assert result.exit_code == 0, result.output
     assert "exact, by adaptive quadrature of order" in result.output
     assert "moves by SE" in result.output
-    assert "standard errors (theta cl)" in result.output
+    assert "standard errors (theta cl)" in " ".join(result.output.split())
+    assert max(map(len, result.output.splitlines())) <= 100
 
 
 def test_the_command_refuses_bad_input() -> None:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from pkmodel.bayes.inference import TUNE
-from pkmodel.cli import main
+from pkmodel.cli import _progress, main
 from pkmodel.fitting import COMPILING
 from pkmodel.output_folder import FIT_FILES
 from pkmodel.problem import Problem
@@ -191,7 +191,7 @@ def test_check_lists_the_priors_that_full_bayes_will_use(definition):
     assert lines[start + 1 : start + 8] == [
         "theta cl ~ lognormal(median 0.005, log sd 2), default",
         "theta v ~ lognormal(median 1, log sd 2), default",
-        "theta v_apgr ~ normal(mean 0.2, sd 0.1)",
+        "theta v_apgr ~ normal(mean 0.2, sd 0.1) above -0.99",
         "sd of omega CL ~ half-normal(scale 1), default",
         "sd of omega V ~ half-normal(scale 1), default",
         "sigma proportional ~ half-normal(scale 1), default",
@@ -401,6 +401,15 @@ def test_the_trace_ends_at_what_the_summary_reports(phenobarbital):
     assert last["likelihood"] == document["method"]
     assert last["objective"] == pytest.approx(document["objective"], rel=1e-15)
     assert last["gradient_norm"] == pytest.approx(document["gradient_norm"], rel=1e-12)
+
+
+def test_without_a_terminal_what_takes_long_has_a_line_now_and_then(monkeypatch, capsys):
+    clock = iter([0.0, 100.0, 101.0, 109.9, 110.1, 111.0, 120.0, 120.2])
+    monkeypatch.setattr("pkmodel.cli.time.monotonic", lambda: next(clock))
+    with _progress() as say:
+        for text in (COMPILING, "1", "2", "3", "4", "5", "6", "7"):
+            say(text)
+    assert capsys.readouterr().err.splitlines() == [COMPILING, "4", "7"]
 
 
 def test_the_first_compilation_is_announced_and_does_not_count_as_reading(tmp_path):

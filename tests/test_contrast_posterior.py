@@ -13,12 +13,12 @@ from group_data import NAMES, group_data
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.comparability import NO_PRIORS, NO_RATIO
 from pkmodel.comparability_text import comparability_summary
-from pkmodel.contrast import posterior as by_posterior
 from pkmodel.contrast.comparison import given_comparison
 from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.posterior import INSIDE, OF_SUBJECTS, posterior_contrasts
 from pkmodel.contrast.record import Contrast
 from pkmodel.draws.drawing import draw_about
+from pkmodel.draws.sample import Sample
 from pkmodel.exposure.drawn import exposure_at_draws
 from pkmodel.report import write_report
 from pkmodel.status import Status
@@ -266,18 +266,40 @@ def test_draws_that_are_not_to_be_used_give_no_ratio(sampled):
 
 
 def test_many_values_are_thinned_evenly(sampled, monkeypatch):
-    monkeypatch.setattr(by_posterior, "MOST_VALUES", 50 * 400)
+    monkeypatch.setattr("pkmodel.draws.drawing.MOST_VALUES", 50 * 400)
     row = one(ratios(sampled).contrasts, "CL_BSA", INSIDE)
     assert row.interval == "equal tails of 400 posterior draws"
 
 
 def test_metrics_at_draws_are_those_of_the_exposure_table(unaware):
     x, eta = unaware.estimate.x, unaware.estimate.final.terms.eta
-    drawn = exposure_at_draws(unaware.problem, x[None], eta[None], unaware.subjects)
+    sample = Sample("posterior", x[None, None], eta[None, None])
+    drawn = exposure_at_draws(unaware.problem, sample, unaware.subjects)
+    at_modes = replace(unaware, posterior=None).exposure
     for name in ("CSS", "CL_BSA", "HALF_LIFE", "V_BSA"):
         own = np.exp(drawn.log_metric(name, drawn.individual)[0])
-        np.testing.assert_allclose(own, unaware.exposure[name], rtol=1e-12)
+        np.testing.assert_allclose(own, at_modes[name], rtol=1e-12)
     assert np.isnan(drawn.log_metric("CL_70KG", drawn.individual)).all()
+
+
+def test_exposure_of_subjects_is_that_of_their_draws(unaware):
+    """Medians and the middle 90 % of the draws; those of CL / BSA are linear in the draws of CL."""
+    tree = unaware.to_datatree()
+    bsa = unaware.subjects.bsa_at(unaware.problem.start[:-1])
+    drawn = tree["posterior"]["CL"].to_numpy().reshape(-1, 50) / bsa
+    names = ["CL_BSA", "CL_BSA_LOWER", "CL_BSA_UPPER"]
+    expected = np.exp(np.quantile(np.log(drawn), [0.5, 0.05, 0.95], axis=0)).T
+    np.testing.assert_allclose(unaware.exposure[names], expected, rtol=1e-12)
+    periods = unaware.exposure_by_period
+    np.testing.assert_allclose(periods["CSS"], unaware.exposure["CSS"], rtol=1e-12)
+
+
+def test_ratios_of_single_subjects_are_those_of_their_medians(unaware):
+    row = one(unaware.contrast("CODE", metrics=["CL"]).contrasts, "CL", "individual")
+    drawn = np.log(unaware.to_datatree()["posterior"]["CL"].to_numpy()).reshape(-1, 50)
+    code, medians = unaware.individuals["CODE"].to_numpy(), np.median(drawn, axis=0)
+    expected = medians[code == 0].mean() - medians[code == 1].mean()
+    assert np.log(row.ratio) == pytest.approx(expected, rel=1e-9)
 
 
 # -- shown --------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from scipy.stats import norm
 import pkmodel as pk
 from pkmodel.diagnostics.proposal import Proposal
 from pkmodel.draws.asymptotic import population_draws
+from pkmodel.draws.by_subject import subject_log_likelihood
 from pkmodel.draws.drawing import draw_about
-from pkmodel.draws.exact import subject_log_likelihood
 from pkmodel.draws.pointwise import counted, log_likelihood, predictive_draws
 from pkmodel.draws.sample import Sample
 
@@ -286,7 +286,7 @@ def test_the_summary_has_a_row_for_each(tree):
 
 @pytest.mark.filterwarnings(INFLUENTIAL)
 def test_loo_works_on_subjects_and_on_observations(tree):
-    subjects = az.loo(tree, var_name="subject", pointwise=True)
+    subjects = az.loo(tree, pointwise=True)
     assert list(subjects.elpd_i["id"].to_numpy()) == list(tree["posterior"]["id"].to_numpy())
     assert subjects.p == pytest.approx(6.0, abs=4.0)
     assert az.loo(tree, var_name="observation").n_data_points == 155

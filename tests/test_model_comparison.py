@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import pkmodel as pk
-from pkmodel.draws.exact import exact_likelihood, subject_log_likelihood
+from pkmodel.draws.by_subject import subject_log_likelihood
+from pkmodel.estimate.judge import exact_likelihood
 from pkmodel.model_comparison.judgement import judged, parameters_by_subject
 from pkmodel.model_comparison.left_out_subjects import leave_out_each
 from pkmodel.model_comparison.testing import likelihood_ratios
@@ -325,6 +326,7 @@ def test_it_prints_the_tables_and_how_to_read_them(fits):
         "59 subjects, 155 observations  ·  data phenobarbital.csv",
         "2  FOCE-I         focei            6  converged    586.276",
         "1 in 2      4.494   4.543  chi2(1)  0.03401  theta v_apgr",
+        "by own: the same difference",
         "  - 2 and 3: the same model",
         "10.1214/14-EJS890",
     ):

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from pkmodel.bayes.default_priors import complete
-from pkmodel.bayes.family import encode
+from pkmodel.bayes.family import encode, middle
+from pkmodel.bayes.far_priors import far_priors
 from pkmodel.bayes.prior import PackedPrior, draw_correlations
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.kernels.prior import log_density
@@ -56,6 +57,16 @@ def test_families_are_those_of_scipy(prior, law):
         step = 1e-6
         numeric = (law.logpdf(value + step) - law.logpdf(value - step)) / (2 * step)
         assert slope == pytest.approx(numeric, rel=1e-7)
+
+
+@pytest.mark.parametrize(("prior", "law"), DENSITIES, ids=[p.family for p, _ in DENSITIES])
+def test_the_middle_of_a_family_holds_its_mass(prior, law):
+    low, high = middle(prior, 0.95)
+    assert law.cdf(high) - law.cdf(low) == pytest.approx(0.95, abs=1e-12)
+    if prior.family.startswith("half"):
+        assert low == 0.0
+    else:
+        assert law.cdf(low) == pytest.approx(0.025, abs=1e-12)
 
 
 def _naive(model: Model, x: np.ndarray) -> float:
@@ -189,6 +200,15 @@ def test_priors_are_told_with_whether_they_are_declared():
     assert undeclared.keys() == told.keys()
 
 
+def test_bounds_are_told_where_they_cut_a_prior_off():
+    told = {prior.name: prior.text for prior in told_priors(MODEL)}
+    assert told["theta q"] == "flat between 0 and 1"
+    assert told["theta w"] == "normal(mean -0.3, sd 5) below 1"
+    assert told["theta cl"] == "lognormal(median 2, log sd 2)"  # above 0, as it is anyway
+    theta = (Theta("cl", 2.0, lower=0.5), *MODEL.theta[1:])
+    assert told_priors(replace(MODEL, theta=theta))[0].text == f"{told['theta cl']} above 0.5"
+
+
 def test_declared_priors_take_the_place_of_defaults():
     priors = complete(MODEL)
     assert str(priors.theta["v"]) == "student-t(df 4, location 1, scale 2)"
@@ -196,3 +216,22 @@ def test_declared_priors_take_the_place_of_defaults():
     assert "a" not in priors.theta
     assert priors.occasion == {"V": Prior("half_normal", (1.0,))}
     assert priors.lkj == 2.5
+
+
+def test_priors_far_from_initial_values_are_named():
+    assert far_priors(MODEL) == []
+    priors = Priors(
+        theta={"cl": Prior("lognormal", (40.0, 0.3)), "w": Prior("normal", (-8.0, 2.0))},
+        omega={"V": Prior("half_normal", (0.1,))},
+        sigma={"additive": Prior("normal", (0.0, 0.2))},
+    )
+    cl, w, v = far_priors(replace(MODEL, priors=priors))
+    law = stats.lognorm(0.3, scale=40.0)
+    low, high = law.ppf(0.0005), law.ppf(0.9995)
+    assert cl.startswith(
+        "theta cl: its initial value 2 is below the middle 99.9 % of its prior, "
+        f"lognormal(median 40, log sd 0.3), which is {low:.3g} to {high:.3g}: "
+    )
+    assert "theta w: its initial value -0.3 is above the middle" in w
+    assert "normal(mean -8, sd 2) below 1, which is -14.6 to -1.42" in w
+    assert v.startswith(f"sd of omega V: its initial value {np.sqrt(0.3):.3g} is above")

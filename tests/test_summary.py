@@ -115,6 +115,19 @@ def test_summary_fits_one_screen():
     assert max(map(len, lines)) <= 100
 
 
+def test_notes_stand_below_the_names_where_a_row_would_be_too_long():
+    document = fit_document()
+    document["theta"] = {
+        f"clearance_of_{name}_in_subjects_younger_than_two_years": entry
+        for name, entry in document["theta"].items()
+    }
+    lines = summary_text(document).splitlines()
+    row = lines.index(next(line for line in lines if line.startswith("omega CL,V")))
+    assert lines[row + 1] == "  correlation 0.50"
+    assert max(map(len, lines)) <= 100
+    assert "0.0043 to 0.0051    0.005" in " ".join(lines)
+
+
 def _mark(name, **changes):
     return {c.name: c.mark for c in checks(fit_document(**changes))}[name]
 

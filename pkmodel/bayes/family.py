@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp, inf, lgamma, log, pi
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from pkmodel.kernels.prior import FLAT, LOGNORMAL, NORMAL, STUDENT_T
 from pkmodel.models.prior import Prior
@@ -35,6 +36,24 @@ def encode(prior: Prior) -> tuple[int, tuple[float, float, float], float]:
 def _half(prior: Prior) -> float:
     """Logarithm of what a law on the positive half gains."""
     return log(2.0) if prior.family.startswith("half") else 0.0
+
+
+def middle(prior: Prior, mass: float) -> tuple[float, float]:
+    """Find between what so much of the mass of a prior lies, as if its parameter had no bounds.
+
+    Tails are equal; what a law on the positive half leaves out is its upper one. Of a flat prior
+    everything counts.
+    """
+    family, (location, scale, degrees), _ = encode(prior)
+    if family == FLAT:
+        return -inf, inf
+    quantile = 0.5 + 0.5 * mass
+    reach = scale * float(stdtrit(degrees, quantile) if family == STUDENT_T else ndtri(quantile))
+    low, high = location - reach, location + reach
+    if family == LOGNORMAL:
+        with np.errstate(over="ignore"):
+            return float(np.exp(low)), float(np.exp(high))
+    return (0.0 if prior.family.startswith("half") else low), high
 
 
 def draw(prior: Prior, rng: np.random.Generator, lower: float = -inf, upper: float = inf) -> float:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from pkmodel.bayes.default_priors import complete, has_correlations
 from pkmodel.models.model import Model
-from pkmodel.models.prior import Priors
+from pkmodel.models.prior import Prior, Priors
+
+NO_BOUNDS = (-inf, inf)
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class ToldPrior:
         Of its parameter: ``theta <name>``, ``sd of omega <parameter>``,
         ``sd of occasion <parameter>``, ``sigma <name>``, ``correlations``.
     text : str
-        Its family with its numbers, on the parameter's own scale.
+        Its family with its numbers, on the parameter's own scale, and the bounds of the parameter
+        where they cut it off.
     is_default : bool
         The definition declares none.
     """
@@ -45,14 +49,26 @@ def told_priors(model: Model) -> list[ToldPrior]:
     >>> import pkmodel as pk
     >>> for told in told_priors(pk.read_definition("phenobarbital").model)[2:4]:
     ...     print(told.name, "~", told.text, told.is_default)
-    theta v_apgr ~ normal(mean 0.1, sd 5) True
+    theta v_apgr ~ normal(mean 0.1, sd 5) above -0.99 True
     sd of omega CL ~ half-normal(scale 1) True
     """
     declared, used = model.priors or Priors(), complete(model)
+    bounds = {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
     out = [
-        ToldPrior(name, str(prior), name not in declared.by_name)
+        ToldPrior(name, _within(prior, *bounds.get(name, NO_BOUNDS)), name not in declared.by_name)
         for name, prior in used.by_name.items()
     ]
     if has_correlations(model):
         out.append(ToldPrior("correlations", f"LKJ({used.lkj:g})", declared.lkj is None))
     return out
+
+
+def _within(prior: Prior, lower: float, upper: float) -> str:
+    """Write a prior, and the bounds inside its range, which cut it off."""
+    if prior.family == "lognormal" and lower <= 0.0:
+        lower = -inf
+    if isfinite(lower) and isfinite(upper):
+        return f"{prior} between {lower:g} and {upper:g}"
+    if isfinite(lower):
+        return f"{prior} above {lower:g}"
+    return f"{prior} below {upper:g}" if isfinite(upper) else str(prior)

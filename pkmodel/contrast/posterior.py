@@ -28,7 +28,7 @@ from pkmodel.contrast.left_out import left_out
 from pkmodel.contrast.question import adjustment_of
 from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.verdict import verdicts
-from pkmodel.draws.drawing import posterior_sample
+from pkmodel.draws.drawing import few_enough
 from pkmodel.exposure.drawn import DrawnExposure, exposure_at_draws
 from pkmodel.exposure.metric import METRICS
 from pkmodel.problem import Problem
@@ -38,11 +38,6 @@ Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 OF_SUBJECTS, INSIDE = "posterior", "posterior_model"
-
-MOST_VALUES = 4_000_000
-"""Draws times subjects; of more, evenly spaced draws are taken."""
-
-FEWEST_DRAWS = 100
 
 TOLD = 1e-9
 """A ratio whose logarithm varies by less than this over the draws is no estimate."""
@@ -113,10 +108,7 @@ def posterior_contrasts(
     Box and Tiao (1973) Bayesian Inference in Statistical Analysis, 10.1002/9781118033197
     (difference of two normal means with unequal variances).
     """
-    sample = posterior_sample(posterior, _number(posterior, problem.n_subjects))
-    x = sample.x.reshape(-1, sample.x.shape[-1])
-    eta = sample.eta.reshape(-1, *sample.eta.shape[2:])
-    drawn = exposure_at_draws(problem, x, eta, subjects)
+    drawn = exposure_at_draws(problem, few_enough(posterior, problem.n_subjects), subjects)
     rng = np.random.default_rng([problem.options.seed, 4])
     case = _Case(drawn, table, comparison, shrinkage, doubt, rng)
     rows: list[Contrast] = []
@@ -128,12 +120,6 @@ def posterior_contrasts(
             rows += inside
             untold[metric] = names
     return PosteriorRatios(tuple(rows), untold)
-
-
-def _number(posterior: Posterior, subjects: int) -> int:
-    """Draws of each chain that memory is spent on."""
-    chains = len(posterior.x)
-    return max(MOST_VALUES // subjects, FEWEST_DRAWS) // chains
 
 
 def _of_subjects(case: _Case, metric: str) -> list[Contrast]:

@@ -26,23 +26,28 @@ def individual_parameters(
     Parameters
     ----------
     problem : Problem
-    x : array (size,)
-    eta : array (n, effects)
+    x : array (..., size)
+        Packed parameters, of one point or of many.
+    eta : array (..., n, effects)
+        At each of them.
     rows : array (n,), optional
         Rows of the data whose covariates count; the first of each subject if absent.
 
     Returns
     -------
-    dict of str to array (n,)
+    dict of str to array (..., n)
     """
-    mu, _ = problem.typical(problem.packing.unpack(x).theta)
     rows = problem.start[:-1] if rows is None else rows
-    mu = mu[rows] if problem.varies else mu[problem.dataset.subject[rows]]
+    places = rows if problem.varies else problem.dataset.subject[rows]
+    points = x.reshape(-1, x.shape[-1])
+    mu = np.stack([problem.typical(problem.packing.unpack(one).theta)[0][places] for one in points])
+    mu = mu.reshape(*x.shape[:-1], *mu.shape[1:])
+    shape = np.broadcast_shapes(mu.shape[:-1], eta.shape[:-1])
     out = {}
     for p, name in enumerate(problem.structure.parameters):
-        psi = mu[:, p].copy()
+        psi = np.broadcast_to(mu[..., p], shape).copy()
         for k in _effects_of(problem, name):
-            psi += eta[:, k]
+            psi += eta[..., k]
         distribution = problem.model.distribution.get(name, "lognormal")
         if distribution == "lognormal":
             with np.errstate(over="ignore"):

@@ -11,12 +11,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.problem import Problem
+
 Vector = NDArray[np.float64]
 
 
 def eta_shrinkage(eta: Vector, omega: Vector) -> Vector:
     """Shrinkage of each random effect, as a fraction."""
     return np.asarray(1.0 - np.sqrt(np.mean(eta**2, axis=0) / np.diag(omega)))
+
+
+def shrinkage_by_effect(problem: Problem, x: Vector, eta: Vector) -> dict[str, float]:
+    """Shrinkage of the effects between subjects, by the parameter that they move."""
+    values = eta_shrinkage(eta, problem.packing.unpack(x).omega)
+    return {
+        e.parameter: float(v)
+        for e, v in zip(problem.effects, values, strict=True)
+        if not e.occasion
+    }
 
 
 def epsilon_shrinkage(weighted: Vector) -> float:

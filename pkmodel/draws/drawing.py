@@ -17,6 +17,9 @@ from pkmodel.problem import LOOSE, Evaluation, Problem
 
 Vector = NDArray[np.float64]
 
+MOST_VALUES, FEWEST_DRAWS = 4_000_000, 100
+"""Draws times values of each; of more, evenly spaced draws are taken, but at least so many."""
+
 MOST_UNDEFINED = 1.0
 """Draws at which the likelihood is not defined, of those kept, from which the law is refused."""
 
@@ -38,6 +41,24 @@ def posterior_sample(posterior: Posterior, draws: int | None = None) -> Sample:
         POSTERIOR, posterior.x, posterior.eta, sample_stats=dict(posterior.sample_stats)
     )
     return sample if draws is None else sample.thinned(draws)
+
+
+def few_enough(posterior: Posterior, values: int) -> Sample:
+    """Take as many evenly spaced draws as memory is spent on.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    values : int
+        What each draw is kept for, such as subjects.
+
+    Returns
+    -------
+    Sample
+    """
+    return posterior_sample(
+        posterior, max(MOST_VALUES // max(values, 1), FEWEST_DRAWS) // len(posterior.x)
+    )
 
 
 def draw_about(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.individuals import effect_label, individual_parameters
-from pkmodel.draws.exact import subject_log_likelihoods
+from pkmodel.draws.by_subject import subject_log_likelihoods
 from pkmodel.draws.pointwise import counted, log_likelihood, predictive_draws
 from pkmodel.draws.sample import CONDITIONAL, Sample
 from pkmodel.problem import Problem
@@ -66,13 +66,16 @@ def sample_groups(
     -------
     dict of str to Dataset
         ``/posterior``, ``/log_likelihood``, ``/posterior_predictive`` and, from a sampler,
-        ``/sample_stats``.
+        ``/sample_stats``. The one variable of the log likelihoods is ``subject``, for it is
+        subjects whom a population model is to predict, and ``observation`` is a coordinate;
+        ``observation`` is the variable where the population parameters are held.
     """
     rng = np.random.default_rng([seed, 1])
     kept = _within(problem, sample, most_values)
     given = _given_effects(problem, kept)
     if sample.kind != CONDITIONAL:
-        given = given.merge(_by_subject(problem, x, modes, kept))
+        by_subject = _by_subject(problem, x, modes, kept)
+        given = given.merge(by_subject).set_coords("observation")  # one variable: az.loo takes it
     return {
         "/posterior": _parameters(problem, sample),
         "/log_likelihood": given,
@@ -147,20 +150,9 @@ def _parameters(problem: Problem, sample: Sample) -> xarray.Dataset:
         out = out.assign_coords(parameter=[names[k] for k in free])
         out["population"] = ((*DRAW, "parameter"), natural[:, :, free])
     out["eta"] = ((*DRAW, "id", "effect"), sample.eta)
-    for name, values in _individuals(problem, sample).items():
+    for name, values in individual_parameters(problem, sample.x, sample.eta).items():
         out[name] = ((*DRAW, "id"), values, {"note": INDIVIDUAL})
     return out.assign_attrs(held=list(sample.held), redrawn=sample.redrawn)
-
-
-def _individuals(problem: Problem, sample: Sample) -> dict[str, Vector]:
-    """Structural parameters of each subject at each draw."""
-    out = {
-        name: np.empty((*sample.shape, problem.n_subjects)) for name in problem.structure.parameters
-    }
-    for at in np.ndindex(sample.shape):
-        for name, values in individual_parameters(problem, sample.x[at], sample.eta[at]).items():
-            out[name][at] = values
-    return out
 
 
 def _given_effects(problem: Problem, sample: Sample) -> xarray.Dataset:

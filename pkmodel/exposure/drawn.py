@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.individuals import individual_parameters
+from pkmodel.draws.sample import Sample
 from pkmodel.exposure.metric import METRICS, Subject
-from pkmodel.exposure.model_based import subject_sizes
+from pkmodel.exposure.model_based import log_cl_v, subject_sizes
 from pkmodel.problem import Problem
 from pkmodel.subjects import Subjects
 
@@ -57,17 +58,14 @@ class DrawnExposure:
             return np.asarray(np.log(known) + logs @ np.array([metric.cl, metric.v], dtype=float))
 
 
-def exposure_at_draws(
-    problem: Problem, x: Vector, eta: Vector, subjects: Subjects
-) -> DrawnExposure:
+def exposure_at_draws(problem: Problem, sample: Sample, subjects: Subjects) -> DrawnExposure:
     """Compute CL and V of every subject at every draw, by the covariates that exposure counts.
 
     Parameters
     ----------
     problem : Problem
-    x : array (draws, size)
-        Packed population parameters.
-    eta : array (draws, subjects, effects)
+    sample : Sample
+        Its draws, chain after chain.
     subjects : Subjects
 
     Returns
@@ -75,12 +73,7 @@ def exposure_at_draws(
     DrawnExposure
     """
     rows, size, _ = subject_sizes(problem, subjects)
-    shape = (len(x), problem.n_subjects, 2)
-    individual, typical = np.empty(shape), np.empty(shape)
-    nothing = np.zeros(eta.shape[1:])
-    for k, (packed, effects) in enumerate(zip(x, eta, strict=True)):
-        for out, at in ((individual, effects), (typical, nothing)):
-            values = individual_parameters(problem, packed, at, rows)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                out[k] = np.log(np.column_stack([values["CL"], values["V"]]))
+    eta = np.stack([sample.eta, np.zeros_like(sample.eta)])
+    logs = log_cl_v(individual_parameters(problem, sample.x, eta, rows))
+    individual, typical = logs.reshape(2, -1, *logs.shape[3:])
     return DrawnExposure(size, individual, typical)

@@ -1,7 +1,8 @@
-"""Exposure of each subject by the model: at the modes, with intervals of the conditional laws.
+"""Exposure of each subject by the model: at the modes, or by draws.
 
 The intervals say how well a subject's own data, with the population as the prior, tell its value.
-They take the population parameters as known.
+Those of conditional laws take the population parameters as known; by draws from a posterior the
+intervals count what is not known of these, too.
 
 Where parameters or sizes change in time, those of one record count together: clearance per m2 is
 the clearance by the covariates of a record over the body surface of the same record.
@@ -16,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from pkmodel.diagnostics.conditional import Draws
 from pkmodel.diagnostics.individuals import individual_parameters, log_slopes
+from pkmodel.draws.sample import Sample
 from pkmodel.exposure.metric import OF_A_SUBJECT, Metric, Subject
 from pkmodel.exposure.periods import constant_rate_periods, longest, total_amount
 from pkmodel.kernels.mode import FOUND
@@ -35,7 +36,7 @@ def exposure_table(
     x: Vector,
     evaluation: Evaluation,
     subjects: Subjects,
-    draws: Draws | None = None,
+    sample: Sample | None = None,
 ) -> pd.DataFrame:
     """Tabulate the exposure of each subject.
 
@@ -47,10 +48,10 @@ def exposure_table(
     evaluation : Evaluation
         There, with the modes.
     subjects : Subjects
-    draws : Draws, optional
-        Of the random effects from their conditional laws, which may be skewed: values are then
-        medians and intervals the middle 90 % of the draws. Without them values are those at the
-        modes and intervals those of normal laws on the logarithmic scale.
+    sample : Sample, optional
+        From conditional laws or a posterior, which may be skewed: values are then medians and
+        intervals the middle 90 % of the draws. Without it values are those at the modes and
+        intervals those of normal laws on the logarithmic scale.
 
     Returns
     -------
@@ -71,12 +72,12 @@ def exposure_table(
         table["R0_LASTS"] = lasts
         if size.bsa is not None:
             table["R0_BSA"] = size.rate_by_size
-    if draws is None:
-        log_cl_v, covariance = _log_parameters(problem, x, evaluation, rows)
+    if sample is None:
+        law = _log_parameters(problem, x, evaluation, rows)
         for name, metric in OF_A_SUBJECT.items():
-            _add(table, name, metric, size, log_cl_v, covariance)
+            _add(table, name, metric, size, *law)
         return table
-    drawn = np.stack([_logs(individual_parameters(problem, x, eta, rows)) for eta in draws.eta])
+    drawn = _at_draws(problem, sample, rows)
     for name, metric in OF_A_SUBJECT.items():
         _add_drawn(table, name, metric, size, drawn)
     return table
@@ -110,9 +111,13 @@ def subject_sizes(problem: Problem, subjects: Subjects) -> tuple[Ints, Subject, 
 
 
 def period_table(
-    problem: Problem, x: Vector, evaluation: Evaluation, subjects: Subjects
+    problem: Problem,
+    x: Vector,
+    evaluation: Evaluation,
+    subjects: Subjects,
+    sample: Sample | None = None,
 ) -> pd.DataFrame:
-    """Tabulate Css on every constant-rate period.
+    """Tabulate Css on every constant-rate period; parameters are those of `exposure_table`.
 
     Returns
     -------
@@ -136,9 +141,25 @@ def period_table(
     table = table.assign(START=periods.start, END=periods.end, R0=periods.rate)
     if size.bsa is not None:
         table["R0_BSA"] = size.rate_by_size
-    log_cl_v, covariance = _log_parameters(problem, x, evaluation, periods.parameter_row, of)
-    _add(table, "CSS", OF_A_SUBJECT["CSS"], size, log_cl_v, covariance)
+    css, rows = OF_A_SUBJECT["CSS"], periods.parameter_row
+    if sample is None:
+        _add(table, "CSS", css, size, *_log_parameters(problem, x, evaluation, rows, of))
+    else:
+        _add_drawn(table, "CSS", css, size, _at_draws(problem, sample, rows, of))
     return table
+
+
+def log_cl_v(values: Mapping[str, Vector]) -> Vector:
+    """Logarithms of CL and V on a last axis of 2; NaN where one is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(np.stack([values["CL"], values["V"]], axis=-1))
+
+
+def _at_draws(problem: Problem, sample: Sample, rows: Ints, of: Ints | None = None) -> Vector:
+    """Logarithms of CL and V at rows and draws, chain after chain, (draws, n, 2)."""
+    eta = sample.eta if of is None else sample.eta[:, :, of]
+    logs = log_cl_v(individual_parameters(problem, sample.x, eta, rows))
+    return logs.reshape(-1, *logs.shape[2:])
 
 
 def _who(problem: Problem, subjects: Subjects, size: Subject) -> pd.DataFrame:
@@ -161,15 +182,9 @@ def _log_parameters(
     slopes = log_slopes(problem, values)[:, [list(values).index(p) for p in ("CL", "V")]]
     covariance = slopes @ terms.covariance[of] @ slopes.transpose(0, 2, 1)
     failed = terms.status[of] != FOUND
-    logs = _logs(values)
+    logs = log_cl_v(values)
     logs[failed] = np.nan
     return logs, covariance
-
-
-def _logs(values: Mapping[str, Vector]) -> Vector:
-    """Logarithms of CL and V; NaN where one is not positive."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.log(np.column_stack([values["CL"], values["V"]]))
 
 
 def _known_factor(metric: Metric, size: Subject) -> Vector | None:
@@ -183,7 +198,7 @@ def _add(
     name: str,
     metric: Metric,
     size: Subject,
-    log_cl_v: Vector,
+    mean: Vector,
     covariance: Vector,
 ) -> None:
     """Add a metric at the modes with the interval of a normal law of its logarithm."""
@@ -191,7 +206,7 @@ def _add(
     if factor is None:
         return
     powers = np.array([metric.cl, metric.v], dtype=float)
-    centre = log_cl_v @ powers
+    centre = mean @ powers
     variance = np.einsum("a,nab,b->n", powers, covariance, powers)
     width = norm.ppf(0.5 + 0.5 * LEVEL) * np.sqrt(variance)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel.draws.exact import Exact, exact_likelihood, subject_log_likelihood
+from pkmodel.draws.by_subject import subject_log_likelihood
 from pkmodel.draws.pointwise import log_likelihood_constant
+from pkmodel.estimate.judge import Exact, exact_likelihood
 from pkmodel.formula import parse_formula
 from pkmodel.model_comparison.slopes import Slopes, newton_step, slopes_at
 from pkmodel.problem import Evaluation, Problem

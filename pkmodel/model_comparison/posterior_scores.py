@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pkmodel.draws.by_subject import subject_log_likelihoods
 from pkmodel.draws.drawing import posterior_sample
-from pkmodel.draws.exact import subject_log_likelihoods
 from pkmodel.model_comparison.judgement import Judgement
 from pkmodel.model_comparison.score import LeftOut
 

@@ -27,6 +27,11 @@ RULES = (
     "elpd: log density of each subject by the estimates, or the posterior, without it, summed; "
     "larger is better, and differences within twice their standard error say little",
 )
+OF_TESTS = (
+    "statistic: exact objective of the smaller model less that of the larger one, each at its own "
+    "estimates; p is of it"
+)
+BY_OWN = "; by own: the same difference of the objectives by the fits' own method"
 
 
 def comparison_text(document: Document) -> str:
@@ -141,7 +146,8 @@ def _tests(document: Document, place: Mapping[str, str]) -> RenderableType:
     ]
     if not rows:
         return Text("no likelihood-ratio test")
-    return _table(names, rows, left={0, 3, 5})
+    note = OF_TESTS + (BY_OWN if any(row[2] for row in rows) else "")
+    return Group(_table(names, rows, left={0, 3, 5}), Text(note, style="dim"))
 
 
 def _untested(document: Document, place: Mapping[str, str]) -> list[str]:

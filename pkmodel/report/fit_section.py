@@ -8,6 +8,7 @@ from typing import Any
 from pkmodel.number import count, fixed, listed, number
 from pkmodel.plots.iterations import parameter_path
 from pkmodel.plots.search import search_path
+from pkmodel.posterior_text import seconds_text
 from pkmodel.report.content import Items, Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
 from pkmodel.report.run_folder import Run
@@ -86,7 +87,6 @@ def method_name(document: dict[str, Any]) -> str:
 def record_section(run: Run, is_virtual: bool) -> Section:
     """Say how the run was made, so that it can be made again."""
     document = run.document
-    seconds = ", ".join(f"{name} {fixed(v, 2)}" for name, v in document["seconds"].items())
     rows = [
         ("program", f"pkmodel {document['pkmodel']}"),
         ("model", document["structure"].replace("_", " ")),
@@ -98,7 +98,7 @@ def record_section(run: Run, is_virtual: bool) -> Section:
         ("sha256 of the data", document["data_sha256"]),
         ("sha256 of fit.json", run.digest),
         *_search(document),
-        ("seconds", seconds),
+        ("seconds", seconds_text(document)),
     ]
     parts: list[Part] = [table("", ("", ""), rows, "ll")]
     if len(document["starts"]) > 1:

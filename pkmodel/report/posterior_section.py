@@ -47,7 +47,8 @@ def _about(document: Document) -> str:
         f"{units_text(document)} Numbers are those of the draws from the posterior: their mean, "
         "median and standard deviation, and the equal-tailed interval that holds 95 % of them. "
         "What follows below is at one point, the mean of the unconstrained parameters: modes, "
-        "predictions, residuals and exposure of single subjects."
+        "predictions and residuals; exposure of single subjects is that of the draws, medians with "
+        "the interval that holds 90 % of them."
     )
 
 
@@ -168,9 +169,8 @@ def _priors(told: dict[str, Any]) -> Table:
         ("parameter", "prior", "from"),
         rows,
         "lll",
-        "Of an effect the prior is of its standard deviation (sd), not of the variance ω². A prior "
-        "holds between the bounds of its parameter. Default: weak, and not declared by the "
-        "definition.",
+        "Of an effect the prior is of its standard deviation (sd), not of the variance ω². "
+        "Default: weak, and not declared by the definition.",
     )
 
 
