@@ -15,8 +15,8 @@ import twin_likelihood
 from grid_likelihood import grid_objectives
 from pkmodel.errors import ModelError
 from pkmodel.estimate.orders import SETTLED, settle_orders
-from pkmodel.problem import Problem, exact_method
-from saem_cases import CASES, RICH, infusions
+from pkmodel.problem import MOST_NODES, Problem, exact_method
+from saem_cases import CASES, RICH, censor, infusions
 from test_engine_against_twin import VARIANTS, definition_text, simulated
 
 STEP = 1e-4
@@ -249,31 +249,42 @@ def test_the_order_is_raised_until_the_objective_settles() -> None:
     assert written["lowest_order"] == np.min(orders.nodes)
 
 
-SPREAD = (pk.OmegaBlock(("CL", "V"), ((0.5, 0.1), (0.1, 0.5))),)
 LONG_TAILED = {
-    "six samples": (infusions(30), 0.3),
-    "three samples": (infusions(30, np.array([2.0, 8.0, 30.0])), 0.4),
-    "one sample": (infusions(30, np.array([12.0])), 0.3),
+    "six samples": (infusions(30), 0.3, 0.5),
+    "six precise samples": (infusions(30), 0.15, 0.1),
+    "three samples": (infusions(30, np.array([2.0, 8.0, 30.0])), 0.4, 0.5),
+    "three censored samples": (censor(infusions(30, np.array([2.0, 8.0, 30.0])), 0.3), 0.5, 0.1),
+    "an early and a late sample": (infusions(30, np.array([0.5, 36.0])), 0.5, 0.1),
+    "two censored samples": (censor(infusions(30, np.array([2.0, 12.0])), 0.3), 0.5, 0.5),
+    "an early sample": (infusions(30, np.array([2.0])), 0.15, 0.5),
+    "one sample": (infusions(30, np.array([12.0])), 0.3, 0.5),
+    "a late censored sample": (censor(infusions(30, np.array([30.0])), 0.3), 0.5, 0.1),
 }
 
 
 @pytest.mark.parametrize("name", LONG_TAILED)
-def test_settled_orders_are_those_of_the_integral(name: str) -> None:
+def test_orders_err_by_no_more_than_they_say(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Conditional laws with the long tails of few samples, against a sum over a fine grid, which
-    knows no mode; all subjects together within twice what is wanted, or three times what is said
-    where orders do not settle. Neighbouring orders of all at once agreed by chance here."""
-    data, error = LONG_TAILED[name]
+    knows no mode; two orders agree by chance here, three too. At worst the subjects together are
+    off by 1.2 times what is said, also where orders end before they settle; by 12 times where one
+    agreement is enough."""
+    data, error, variance = LONG_TAILED[name]
     residual = pk.Residual((pk.Sigma("proportional", error),))
-    model = replace(RICH, omega=SPREAD, residual=residual)
-    problem = pk.evaluate(model, data, method="agq").problem
+    spread = pk.OmegaBlock(("CL", "V"), ((variance, 0.2 * variance), (0.2 * variance, variance)))
+    model = replace(RICH, omega=(spread,), residual=residual)
+    problem = pk.evaluate(model, data, method="laplace").problem.with_method("agq")
     x = problem.packing.initial()
     x[:2] = np.log([4.0, 70.0])
-    orders = settle_orders(problem, x)
-    found = problem.with_order(orders.nodes).evaluate(x).terms.objective
-    off = found - grid_objectives(problem, x, points=401)
-    print(name, orders, f"off {np.sum(np.abs(off)):.1e}, said {orders.error:.1e}")
-    assert orders.is_settled == (name != "one sample")
-    assert np.sum(np.abs(off)) < max(2.0 * SETTLED, 3.0 * orders.error)
+    wanted = grid_objectives(problem, x, points=301)
+    for most in (MOST_NODES, 450, 130):
+        monkeypatch.setattr("pkmodel.estimate.orders.MOST_NODES", most)
+        orders = settle_orders(problem, x)
+        found = problem.with_order(orders.nodes).evaluate(x).terms.objective
+        off = float(np.sum(np.abs(found - wanted)))
+        print(f"{name}, {orders}: off {off:.1e}, said {orders.error:.1e}, {off / orders.error:.2f}")
+        assert off < 1.5 * orders.error
+        assert np.max(orders.nodes) ** 2 <= most
+        assert orders.is_settled or most < MOST_NODES or name == "one sample"
 
 
 def test_the_lower_of_two_modes_is_found() -> None:
@@ -307,7 +318,7 @@ def test_an_order_that_was_asked_for_is_kept_and_its_error_said() -> None:
     assert orders is not None
     assert not orders.is_settled
     higher = by_quadrature(fit.problem, 5).evaluate(fit.estimate.x).objective
-    assert np.sum(orders.change) == pytest.approx(higher - fit.objective, abs=1e-9)
+    assert orders.error >= abs(higher - fit.objective)
     assert any("has not settled" in text for text in fit.warnings)
 
 
