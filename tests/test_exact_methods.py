@@ -147,6 +147,49 @@ def test_monte_carlo_error_is_that_of_other_seeds(name: str, draws: int) -> None
     assert abs(off.mean()) < 4.0 * off.std(ddof=1) / np.sqrt(SEEDS)
 
 
+def few_samples(data: pd.DataFrame, error: float, variance: float) -> tuple[Problem, np.ndarray]:
+    """Make a problem of infusions by Laplace, and the parameters that its data are of."""
+    spread = pk.OmegaBlock(("CL", "V"), ((variance, 0.2 * variance), (0.2 * variance, variance)))
+    residual = pk.Residual((pk.Sigma("proportional", error),))
+    model = replace(RICH, omega=(spread,), residual=residual)
+    problem = pk.evaluate(model, data, method="laplace").problem
+    x = problem.packing.initial()
+    x[:2] = np.log([4.0, 70.0])
+    return problem, x
+
+
+FEW = {
+    "two samples": (np.array([2.0, 12.0]), 0.5, 0.5, 200),
+    "one sample": (np.array([12.0]), 0.15, 0.5, 1152),
+    "one sample, few draws": (np.array([12.0]), 0.15, 0.5, 200),
+    "one late sample, few draws": (np.array([30.0]), 0.1, 2.0, 200),
+    "one precise sample": (np.array([12.0]), 0.05, 2.0, 1152),
+    "one precise sample, few draws": (np.array([12.0]), 0.05, 2.0, 200),
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_monte_carlo_error_holds_where_draws_are_worth_little(name: str) -> None:
+    """Down to a hundredth of their number, where the objective is too high by as much as it
+    scatters: beside a sum over a fine grid 100 seeds are off by 0.87 to 1.18 times the stated
+    error, as roots of mean squares, which so many know to 7 %; by up to 2.3 times the spread of the
+    parts alone."""
+    times, error, variance, draws = FEW[name]
+    problem, x = few_samples(infusions(12, times), error, variance)
+    wanted = float(np.sum(grid_objectives(problem, x, points=501)))
+    eta = problem.evaluate(x).terms.eta
+    found = [by_sampling(problem, draws, seed).evaluate(x, eta) for seed in range(2 * SEEDS)]
+    off = np.sqrt(np.mean([(f.objective - wanted) ** 2 for f in found]))
+    stated = np.sqrt(np.mean([f.error**2 for f in found]))
+    share = np.mean([np.min(f.terms.share) for f in found])
+    bias = np.mean([f.objective for f in found]) - wanted
+    print(
+        f"{name}: off {off:.3f}, bias {bias:+.3f}, stated {stated:.3f}, "
+        f"{off / stated:.2f}, share {share:.3f}"
+    )
+    assert 0.75 < off / stated < 1.3
+
+
 def test_draws_are_the_same_for_a_seed_only() -> None:
     problem = pk.evaluate("phenobarbital", method="agq").problem
     x = problem.packing.initial()
@@ -269,12 +312,8 @@ def test_orders_err_by_no_more_than_they_say(name: str, monkeypatch: pytest.Monk
     off by 1.2 times what is said, also where orders end before they settle; by 12 times where one
     agreement is enough."""
     data, error, variance = LONG_TAILED[name]
-    residual = pk.Residual((pk.Sigma("proportional", error),))
-    spread = pk.OmegaBlock(("CL", "V"), ((variance, 0.2 * variance), (0.2 * variance, variance)))
-    model = replace(RICH, omega=(spread,), residual=residual)
-    problem = pk.evaluate(model, data, method="laplace").problem.with_method("agq")
-    x = problem.packing.initial()
-    x[:2] = np.log([4.0, 70.0])
+    laplace, x = few_samples(data, error, variance)
+    problem = laplace.with_method("agq")
     wanted = grid_objectives(problem, x, points=301)
     for most in (MOST_NODES, 450, 130):
         monkeypatch.setattr("pkmodel.estimate.orders.MOST_NODES", most)
