@@ -52,7 +52,7 @@ class ExactComparison:
     objective, exact_objective : float
         Of DV on its own scale.
     error : float
-        Of the exact objective: what the next orders change, or a Monte Carlo standard error.
+        Of the exact objective: that of the orders, or the Monte Carlo error.
     ids : tuple of str
     by_subject : array (subjects,)
         Objective of the method less the exact one.
@@ -221,7 +221,7 @@ def is_cheap(problem: Problem) -> bool:
 def _exact_problem(problem: Problem, x: Vector) -> tuple[Problem, float]:
     """Return the problem by an exact likelihood, better than its own, and what it may be off by.
 
-    That is what the next orders of quadrature change; 0 without quadrature.
+    That is the error of the orders of quadrature; 0 without quadrature.
     """
     method = exact_method(problem)
     if method == "imp":
