@@ -327,15 +327,16 @@ def test_orders_err_by_no_more_than_they_say(name: str, monkeypatch: pytest.Monk
 
 
 def test_the_lower_of_two_modes_is_found() -> None:
-    """A residual exponent near 1 makes second modes; next to the optimum hardly any subject may
-    have a point on a grid that is lower than its mode: 10 of 1600, 50 by searches from zero."""
+    """A residual exponent near 1 makes second modes; away from the optimum hardly any subject may
+    have a point on a fine grid that is lower than its mode: 16 of 2400, 40 where but the best
+    point of a coarser grid was searched from."""
     case = CASES["exponent"]
     fit = pk.fit(case.model, case.data(), method="laplace", covariance="none")
     problem, rng = fit.problem, np.random.default_rng(1)
     line = np.linspace(-4.0, 4.0, 41)
     nodes = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(1, -1, 2)
     missed = 0
-    for scale in np.repeat([0.1, 0.2], 20):
+    for scale in np.repeat([0.2, 0.5, 1.0], 20):
         x = fit.estimate.x + scale * rng.normal(size=problem.packing.size)
         there = problem.evaluate(x)
         assert problem.failed(there.terms).size == 0
@@ -345,7 +346,7 @@ def test_the_lower_of_two_modes_is_found() -> None:
         around = problem.joint(x, np.repeat(nodes, problem.n_subjects, axis=0))
         missed += int(np.sum(lowest > np.min(around, axis=1) + 1e-9))
     print("missed", missed)
-    assert missed <= 15
+    assert missed <= 20
 
 
 def test_an_order_that_was_asked_for_is_kept_and_its_error_said() -> None:

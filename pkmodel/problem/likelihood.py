@@ -255,8 +255,8 @@ class Problem(Densities):
         x : array (size,)
             Packed parameters.
         eta : array (subjects, effects), optional
-            Where the searches of the modes start; if absent ("cold"), 0 and the best of
-            some points about it.
+            Where the searches of the modes start; if absent ("cold"), 0 and the low points of
+            a grid about it.
         tolerance : float
             Newton decrement at which a mode is found.
 
