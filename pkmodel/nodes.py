@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pkmodel.kernels.terms import Nodes
 
 REPLICATES = 4
-"""Parts of the draws that are randomised independently; their spread tells the error."""
+"""Parts of the draws, randomised independently; the objective without each tells the error."""
 
 DEGREES = 4.0
 """Degrees of freedom of the proposal about the mode: heavier tails than those of the posterior."""

@@ -15,8 +15,8 @@ import twin_likelihood
 from grid_likelihood import grid_objectives
 from pkmodel.errors import ModelError
 from pkmodel.estimate.orders import SETTLED, settle_orders
-from pkmodel.problem import Problem, exact_method
-from saem_cases import CASES, RICH, infusions
+from pkmodel.problem import MOST_NODES, Problem, exact_method
+from saem_cases import CASES, RICH, censor, infusions
 from test_engine_against_twin import VARIANTS, definition_text, simulated
 
 STEP = 1e-4
@@ -147,6 +147,49 @@ def test_monte_carlo_error_is_that_of_other_seeds(name: str, draws: int) -> None
     assert abs(off.mean()) < 4.0 * off.std(ddof=1) / np.sqrt(SEEDS)
 
 
+def few_samples(data: pd.DataFrame, error: float, variance: float) -> tuple[Problem, np.ndarray]:
+    """Make a problem of infusions by Laplace, and the parameters that its data are of."""
+    spread = pk.OmegaBlock(("CL", "V"), ((variance, 0.2 * variance), (0.2 * variance, variance)))
+    residual = pk.Residual((pk.Sigma("proportional", error),))
+    model = replace(RICH, omega=(spread,), residual=residual)
+    problem = pk.evaluate(model, data, method="laplace").problem
+    x = problem.packing.initial()
+    x[:2] = np.log([4.0, 70.0])
+    return problem, x
+
+
+FEW = {
+    "two samples": (np.array([2.0, 12.0]), 0.5, 0.5, 200),
+    "one sample": (np.array([12.0]), 0.15, 0.5, 1152),
+    "one sample, few draws": (np.array([12.0]), 0.15, 0.5, 200),
+    "one late sample, few draws": (np.array([30.0]), 0.1, 2.0, 200),
+    "one precise sample": (np.array([12.0]), 0.05, 2.0, 1152),
+    "one precise sample, few draws": (np.array([12.0]), 0.05, 2.0, 200),
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_monte_carlo_error_holds_where_draws_are_worth_little(name: str) -> None:
+    """Down to a hundredth of their number, where the objective is too high by as much as it
+    scatters: beside a sum over a fine grid 100 seeds are off by 0.87 to 1.18 times the stated
+    error, as roots of mean squares, which so many know to 7 %; by up to 2.3 times the spread of the
+    parts alone."""
+    times, error, variance, draws = FEW[name]
+    problem, x = few_samples(infusions(12, times), error, variance)
+    wanted = float(np.sum(grid_objectives(problem, x, points=501)))
+    eta = problem.evaluate(x).terms.eta
+    found = [by_sampling(problem, draws, seed).evaluate(x, eta) for seed in range(2 * SEEDS)]
+    off = np.sqrt(np.mean([(f.objective - wanted) ** 2 for f in found]))
+    stated = np.sqrt(np.mean([f.error**2 for f in found]))
+    share = np.mean([np.min(f.terms.share) for f in found])
+    bias = np.mean([f.objective for f in found]) - wanted
+    print(
+        f"{name}: off {off:.3f}, bias {bias:+.3f}, stated {stated:.3f}, "
+        f"{off / stated:.2f}, share {share:.3f}"
+    )
+    assert 0.75 < off / stated < 1.3
+
+
 def test_draws_are_the_same_for_a_seed_only() -> None:
     problem = pk.evaluate("phenobarbital", method="agq").problem
     x = problem.packing.initial()
@@ -249,43 +292,51 @@ def test_the_order_is_raised_until_the_objective_settles() -> None:
     assert written["lowest_order"] == np.min(orders.nodes)
 
 
-SPREAD = (pk.OmegaBlock(("CL", "V"), ((0.5, 0.1), (0.1, 0.5))),)
 LONG_TAILED = {
-    "six samples": (infusions(30), 0.3),
-    "three samples": (infusions(30, np.array([2.0, 8.0, 30.0])), 0.4),
-    "one sample": (infusions(30, np.array([12.0])), 0.3),
+    "six samples": (infusions(30), 0.3, 0.5),
+    "six precise samples": (infusions(30), 0.15, 0.1),
+    "three samples": (infusions(30, np.array([2.0, 8.0, 30.0])), 0.4, 0.5),
+    "three censored samples": (censor(infusions(30, np.array([2.0, 8.0, 30.0])), 0.3), 0.5, 0.1),
+    "an early and a late sample": (infusions(30, np.array([0.5, 36.0])), 0.5, 0.1),
+    "two censored samples": (censor(infusions(30, np.array([2.0, 12.0])), 0.3), 0.5, 0.5),
+    "an early sample": (infusions(30, np.array([2.0])), 0.15, 0.5),
+    "one sample": (infusions(30, np.array([12.0])), 0.3, 0.5),
+    "a late censored sample": (censor(infusions(30, np.array([30.0])), 0.3), 0.5, 0.1),
 }
 
 
 @pytest.mark.parametrize("name", LONG_TAILED)
-def test_settled_orders_are_those_of_the_integral(name: str) -> None:
+def test_orders_err_by_no_more_than_they_say(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Conditional laws with the long tails of few samples, against a sum over a fine grid, which
-    knows no mode; all subjects together within twice what is wanted, or three times what is said
-    where orders do not settle. Neighbouring orders of all at once agreed by chance here."""
-    data, error = LONG_TAILED[name]
-    residual = pk.Residual((pk.Sigma("proportional", error),))
-    model = replace(RICH, omega=SPREAD, residual=residual)
-    problem = pk.evaluate(model, data, method="agq").problem
-    x = problem.packing.initial()
-    x[:2] = np.log([4.0, 70.0])
-    orders = settle_orders(problem, x)
-    found = problem.with_order(orders.nodes).evaluate(x).terms.objective
-    off = found - grid_objectives(problem, x, points=401)
-    print(name, orders, f"off {np.sum(np.abs(off)):.1e}, said {orders.error:.1e}")
-    assert orders.is_settled == (name != "one sample")
-    assert np.sum(np.abs(off)) < max(2.0 * SETTLED, 3.0 * orders.error)
+    knows no mode; two orders agree by chance here, three too. At worst the subjects together are
+    off by 1.2 times what is said, also where orders end before they settle; by 12 times where one
+    agreement is enough."""
+    data, error, variance = LONG_TAILED[name]
+    laplace, x = few_samples(data, error, variance)
+    problem = laplace.with_method("agq")
+    wanted = grid_objectives(problem, x, points=301)
+    for most in (MOST_NODES, 450, 130):
+        monkeypatch.setattr("pkmodel.estimate.orders.MOST_NODES", most)
+        orders = settle_orders(problem, x)
+        found = problem.with_order(orders.nodes).evaluate(x).terms.objective
+        off = float(np.sum(np.abs(found - wanted)))
+        print(f"{name}, {orders}: off {off:.1e}, said {orders.error:.1e}, {off / orders.error:.2f}")
+        assert off < 1.5 * orders.error
+        assert np.max(orders.nodes) ** 2 <= most
+        assert orders.is_settled or most < MOST_NODES or name == "one sample"
 
 
 def test_the_lower_of_two_modes_is_found() -> None:
-    """A residual exponent near 1 makes second modes; next to the optimum hardly any subject may
-    have a point on a grid that is lower than its mode: 10 of 1600, 50 by searches from zero."""
+    """A residual exponent near 1 makes second modes; away from the optimum hardly any subject may
+    have a point on a fine grid that is lower than its mode: 16 of 2400, 40 where but the best
+    point of a coarser grid was searched from."""
     case = CASES["exponent"]
     fit = pk.fit(case.model, case.data(), method="laplace", covariance="none")
     problem, rng = fit.problem, np.random.default_rng(1)
     line = np.linspace(-4.0, 4.0, 41)
     nodes = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(1, -1, 2)
     missed = 0
-    for scale in np.repeat([0.1, 0.2], 20):
+    for scale in np.repeat([0.2, 0.5, 1.0], 20):
         x = fit.estimate.x + scale * rng.normal(size=problem.packing.size)
         there = problem.evaluate(x)
         assert problem.failed(there.terms).size == 0
@@ -295,7 +346,7 @@ def test_the_lower_of_two_modes_is_found() -> None:
         around = problem.joint(x, np.repeat(nodes, problem.n_subjects, axis=0))
         missed += int(np.sum(lowest > np.min(around, axis=1) + 1e-9))
     print("missed", missed)
-    assert missed <= 15
+    assert missed <= 20
 
 
 def test_an_order_that_was_asked_for_is_kept_and_its_error_said() -> None:
@@ -307,7 +358,7 @@ def test_an_order_that_was_asked_for_is_kept_and_its_error_said() -> None:
     assert orders is not None
     assert not orders.is_settled
     higher = by_quadrature(fit.problem, 5).evaluate(fit.estimate.x).objective
-    assert np.sum(orders.change) == pytest.approx(higher - fit.objective, abs=1e-9)
+    assert orders.error >= abs(higher - fit.objective)
     assert any("has not settled" in text for text in fit.warnings)
 
 

@@ -88,7 +88,7 @@ def test_few_effects_are_judged_by_quadrature(fits):
     x, modes = fits["FOCE-I"].estimate.x, fits["FOCE-I"].estimate.final.terms.eta
     quadrature = exact_likelihood(problem, x, modes)
     drawn = problem.with_method("imp").evaluate(x, modes)
-    assert str(quadrature) == "adaptive quadrature of orders 7 to 15"
+    assert str(quadrature) == "adaptive quadrature of orders 11 to 15"
     assert quadrature.is_settled
     assert drawn.objective == pytest.approx(quadrature.evaluation.objective, abs=4.0 * drawn.error)
 

@@ -55,7 +55,7 @@ class ExactComparison:
     objective, exact_objective : float
         Of DV on its own scale.
     error : float
-        Of the exact objective: what the next orders change, or a Monte Carlo standard error.
+        Of the exact objective: that of the orders, or the Monte Carlo error.
     ids : tuple of str
     by_subject : array (subjects,)
         Objective of the method less the exact one.

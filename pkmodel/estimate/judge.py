@@ -50,7 +50,7 @@ class Exact:
 
     @property
     def error(self) -> float:
-        """What the next orders change in the objective, or its Monte Carlo standard error."""
+        """That of the orders, or the Monte Carlo error."""
         return self.evaluation.error if self.orders is None else self.orders.error
 
     def __str__(self) -> str:

@@ -251,6 +251,7 @@ def make_rows_work(steps: Steps, n: int, m: int) -> Work:
         np.empty((0, n)),
         np.empty((0, m, m)),
         np.empty((2, max(n, 3))),
+        np.empty(0),
     )
 
 

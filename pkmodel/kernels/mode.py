@@ -26,10 +26,10 @@ LAST_DIGITS = 1e-12
 LEAST_CURVATURE = 0.1
 """A curvature nearer to zero than this, in units of the prior's, makes no longer step."""
 
-FARTHEST, FINE, COARSE, GRID_EFFECTS = 4.0, 9, 5, 3
-"""A cold search looks so many deviations far, at so many values of each of two effects, and of the
-first of more; other modes stood at 2 to 4 deviations, 1 or 2 wide, where one sample in a hundred is
-far from what the population has it."""
+FARTHEST, FINE, COARSE, GRID_EFFECTS = 4.0, 13, 7, 3
+"""A cold search looks so many deviations far on a grid, of so many values of each of two effects,
+and of the first of more; other modes stood at 1 to 4 deviations, a half to 2 wide, where one sample
+in a hundred is far from what the population has it."""
 
 SAME_MODE = 1e-9
 """Two modes are the same where their objectives agree to this share."""
@@ -132,28 +132,91 @@ def newton(
 
 
 @kernel
-def _look_around(individual: Individual, u: Vector, eta: Vector, work: Work) -> bool:
-    """Write the best point of a grid about 0 in the first effects; tell whether it is another."""
-    n = individual.psi.effects
-    side = FINE if n <= 2 else COARSE
-    best, chosen = np.inf, 0
-    for point in range(side ** min(n, GRID_EFFECTS)):
-        _write_point(point, side, n, u)
-        value = joint_value(individual, u, eta, work)
-        if value < best:
-            best, chosen = value, point
-    _write_point(chosen, side, n, u)
-    return chosen > 0
+def _write_point(point: int, side: int, n: int, u: Vector) -> float:
+    """Write a point of the grid in the first effects; return its distance from 0."""
+    spacing, square = 2.0 * FARTHEST / (side - 1), 0.0
+    for a in range(n):
+        u[a] = 0.0
+        if a < GRID_EFFECTS:
+            u[a] = spacing * (point % side - side // 2)
+            point //= side
+        square += u[a] * u[a]
+    return float(np.sqrt(square))
 
 
 @kernel
-def _write_point(point: int, side: int, n: int, u: Vector) -> None:
-    """Write a point of the grid, the first of which is 0."""
-    spacing = 2.0 * FARTHEST / (side - 1)
-    for a in range(n):
-        place = point % side
-        point //= side
-        u[a] = spacing * (place + 1 if place % 2 == 1 else -place) / 2
+def _is_lowest(point: int, side: int, effects: int, values: Vector) -> bool:
+    """Tell whether no neighbour on the grid in so many effects, diagonal ones too, is as low."""
+    if values[point] == np.inf:
+        return False
+    for step in range(3**effects):
+        other, stride, is_inside = 0, 1, True
+        for _ in range(effects):
+            place = point // stride % side + step % 3 - 1
+            is_inside = is_inside and 0 <= place < side
+            other += stride * place
+            stride *= side
+            step //= 3
+        if is_inside and other != point and values[other] <= values[point]:
+            return False
+    return True
+
+
+@kernel
+def _search_again(
+    individual: Individual,
+    status: int,
+    value: float,
+    u: Vector,
+    eta: Vector,
+    tolerance: float,
+    work: Work,
+) -> tuple[int, float]:
+    """Search from the point in `work.vector[6]`; keep the mode in `u` unless it is higher."""
+    other_u, other_eta = work.vector[6], work.vector[7]
+    other, other_value = newton(individual, other_u, other_eta, tolerance, work)
+    is_lower = status != FOUND or other_value < value - SAME_MODE * (1.0 + abs(value))
+    if not (other == FOUND and is_lower):
+        return status, value
+    for a in range(individual.psi.effects):
+        u[a] = other_u[a]
+        eta[a] = other_eta[a]
+    return other, other_value
+
+
+@kernel
+def _search_around(
+    individual: Individual,
+    status: int,
+    value: float,
+    u: Vector,
+    eta: Vector,
+    tolerance: float,
+    work: Work,
+) -> tuple[int, float]:
+    """Search from the points of a grid that are lower than their neighbours; keep the lowest mode.
+
+    Points next to the mode that is known, in `u`, lead there again and are left out, as the corners
+    of the grid are.
+    """
+    n, start, values = individual.psi.effects, work.vector[6], work.grid
+    side = FINE if n <= 2 else COARSE
+    looked, spacing = min(n, GRID_EFFECTS), 2.0 * FARTHEST / (side - 1)
+    points = side**looked
+    for point in range(points):
+        values[point] = np.inf
+        if _write_point(point, side, n, start) <= FARTHEST + 1e-9:
+            values[point] = joint_value(individual, start, work.vector[7], work)
+    for point in range(points):
+        if not _is_lowest(point, side, looked, values):
+            continue
+        _write_point(point, side, n, start)
+        farthest = 0.0
+        for a in range(n):
+            farthest = max(farthest, abs(start[a] - u[a]))
+        if status != FOUND or farthest > spacing:
+            status, value = _search_again(individual, status, value, u, eta, tolerance, work)
+    return status, value
 
 
 @kernel
@@ -162,8 +225,8 @@ def find_mode(
 ) -> tuple[int, float]:
     """Search from `eta`; where that fails, from 0, and from one standard deviation to each side.
 
-    A cold search goes on from the best of some points around 0, for there may be another mode, and
-    the lower one of both counts.
+    A cold search goes on from the points of a grid around 0 that are lower than their neighbours,
+    for there may be other modes, and the lowest of all counts.
 
     Returns
     -------
@@ -175,31 +238,20 @@ def find_mode(
     n = individual.psi.effects
     forward(individual.population.factor, n, eta, u)
     status, value = newton(individual, u, eta, tolerance, work)
-    other_u, other_eta = work.vector[6], work.vector[7]
     if is_cold:
-        other, other_value = NOT_CONVERGED, np.inf
-        if _look_around(individual, other_u, other_eta, work):
-            other, other_value = newton(individual, other_u, other_eta, tolerance, work)
-        is_lower = status != FOUND or other_value < value - SAME_MODE * (1.0 + abs(value))
-        if other == FOUND and is_lower:
-            status, value = other, other_value
-            for a in range(n):
-                u[a] = other_u[a]
-                eta[a] = other_eta[a]
-        elif status == FOUND:
+        status, value = _search_around(individual, status, value, u, eta, tolerance, work)
+        if status == FOUND:
             conditional(individual, u, eta, work, work.vector[0], work.matrix[0], work.matrix[1])
     if status == FOUND:
         return status, value
+    start = work.vector[6]
     for attempt in range(2 * n + 1):
-        other_u[:] = 0.0
+        start[:] = 0.0
         if attempt > 0:
-            other_u[(attempt - 1) // 2] = 1.0 if attempt % 2 == 1 else -1.0
-        other, other_value = newton(individual, other_u, other_eta, tolerance, work)
-        if other == FOUND:
-            for a in range(n):
-                u[a] = other_u[a]
-                eta[a] = other_eta[a]
-            return other, other_value
+            start[(attempt - 1) // 2] = 1.0 if attempt % 2 == 1 else -1.0
+        status, value = _search_again(individual, status, value, u, eta, tolerance, work)
+        if status == FOUND:
+            return status, value
     if status == NOT_CONVERGED:
         conditional(individual, u, eta, work, work.vector[0], work.matrix[0], work.matrix[1])
     return status, value

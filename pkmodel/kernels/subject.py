@@ -47,6 +47,10 @@ class Psi(NamedTuple):
     effects: int
 
 
+MOST_POINTS = 343
+"""Of a grid in which modes are looked for: 7 in each of three effects, or 13 in each of two."""
+
+
 class Work(NamedTuple):
     """Room for one subject at a time.
 
@@ -62,6 +66,7 @@ class Work(NamedTuple):
         Derivatives of the gradient in the effects in the residual coefficients.
     matrix : array (8, m, m)
     vector : array (9, m)
+    grid : array (points,)
         Scratch.
     """
 
@@ -74,6 +79,7 @@ class Work(NamedTuple):
     by_sigma: Float2
     matrix: Float3
     vector: Float2
+    grid: Float1
 
 
 @allocating_kernel
@@ -93,4 +99,5 @@ def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
         np.zeros((3, n)),
         np.zeros((8, m, m)),
         np.zeros((9, m)),
+        np.zeros(MOST_POINTS),
     )

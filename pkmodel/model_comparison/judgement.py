@@ -114,7 +114,7 @@ class Judgement:
 
     @property
     def error(self) -> float:
-        """Monte Carlo standard error of the objective; 0 where nothing was drawn."""
+        """Monte Carlo error of the objective; 0 where nothing was drawn."""
         return self.evaluation.error
 
     @property

@@ -27,7 +27,7 @@ class LikelihoodRatio:
     statistic : float
         Exact objective of the smaller minus that of the larger, each at its own estimates.
     error : float
-        Monte Carlo standard error of the statistic.
+        Monte Carlo error of the statistic.
     own_statistic : float
         The same by the method's own objectives; NaN where the methods differ.
     law : Law or None

@@ -74,8 +74,10 @@ class Evaluation:
         Gradient of each subject's objective.
     terms : Terms
     error : float
-        Monte Carlo standard error of the objective, 0 without one: from the spread between the
-        independently randomised parts of the draws; NaN where there is but one part.
+        Monte Carlo error of the objective, 0 without one: how far it is from the exact one, as a
+        root of a mean square. By the jackknife, from what the objective is without each of the
+        independently randomised parts of the draws: its variance, and the square of its bias, for
+        the logarithm of a scattering mean is too low. NaN where there is but one part.
     """
 
     objective: float
@@ -223,16 +225,19 @@ class Problem(Densities):
         return Method(kind, interaction, is_cold, tolerance, self._nodes())
 
     def _error(self, terms: Terms) -> float:
-        """Monte Carlo error of the sum: subjects with the same draws err together."""
+        """Jackknife over the parts of the draws: of subjects with the same ones, of their sum."""
         parts = self._replicates
         if parts == 0:
             return 0.0
         if parts == 1:
             return float("nan")
         sets = self._nodes().chosen.size
-        together = np.zeros((sets, parts))
-        np.add.at(together, np.arange(self.n_subjects) % sets, -2.0 * terms.deviation)
-        return float(np.sqrt(np.sum(np.var(together, axis=1, ddof=1)) / parts))
+        remains = np.maximum(1.0 - terms.deviation / (parts - 1), np.finfo(float).eps)
+        without = np.zeros((sets, parts))
+        np.add.at(without, np.arange(self.n_subjects) % sets, -2.0 * np.log(remains))
+        variance = (parts - 1) * np.sum(np.var(without, axis=1))
+        bias = (parts - 1) * np.sum(np.mean(without, axis=1))
+        return float(np.sqrt(variance + bias**2))
 
     def _run(self, psi: Psi, population: Population, method: Method, terms: Terms) -> None:
         def task(low: int, high: int) -> None:
@@ -250,8 +255,8 @@ class Problem(Densities):
         x : array (size,)
             Packed parameters.
         eta : array (subjects, effects), optional
-            Where the searches of the modes start; if absent ("cold"), 0 and the best of
-            some points about it.
+            Where the searches of the modes start; if absent ("cold"), 0 and the low points of
+            a grid about it.
         tolerance : float
             Newton decrement at which a mode is found.
 
