@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.bend import KEPT, bend, bend_back
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.joint import add_rows
 from pkmodel.kernels.likelihood import Population, Rows, to_log
 from pkmodel.kernels.predict import predict_at
+from pkmodel.kernels.row_slopes import COLUMNS, add_rows, along_directions
 from pkmodel.kernels.small_matrix import apply
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.types import Bool1, Float2, Float3, Float4, Vector
@@ -192,15 +192,11 @@ def _add_rows_of_all(
     steps: Steps, rows: Rows, population: Population, work: Work, slopes: Slopes
 ) -> float:
     """Half of -2 log likelihood of the rows of all subjects, whose predictions `work` holds."""
-    first, sigma, by_direction = steps.first, population.sigma, slopes.by_direction
-    own, by_sigma = work.vector[0, :3], slopes.by_sigma
-    by_sigma[:] = 0.0
-    total = 0.0
-    for i in range(by_direction.shape[0]):
-        at = first[i]
-        total += add_rows(rows, sigma, at, first[i + 1] - at, at, work, by_direction[i], own)
-        for k in range(3):
-            by_sigma[k] += own[k]
+    first, by_direction = steps.first, slopes.by_direction
+    subjects = by_direction.shape[0]
+    total = add_rows(rows, population.sigma, 0, first[subjects], work, slopes.by_sigma)
+    for i in range(subjects):
+        along_directions(work, first[i], first[i + 1], by_direction[i])
     return 0.5 * total
 
 
@@ -250,7 +246,10 @@ def make_rows_work(steps: Steps, n: int, m: int) -> Work:
         np.empty((0, 1 + n)),
         np.empty((0, n)),
         np.empty((0, m, m)),
-        np.empty((2, max(n, 3))),
+        np.empty((2, n)),
+        np.empty(steps.dt.size),
+        np.empty((4, steps.dt.size)),
+        np.empty((COLUMNS, rows)),
     )
 
 

@@ -63,6 +63,12 @@ class Work(NamedTuple):
     matrix : array (8, m, m)
     vector : array (9, m)
         Scratch.
+    time : array (steps,)
+        Length of each interval in time constants, in the plain case.
+    decay : array (4, steps)
+        What `transitions` makes of them.
+    columns : array (5, observations)
+        What `row_slopes` makes of the rows.
     """
 
     f: Float1
@@ -74,15 +80,19 @@ class Work(NamedTuple):
     by_sigma: Float2
     matrix: Float3
     vector: Float2
+    time: Float1
+    decay: Float2
+    columns: Float2
 
 
 @allocating_kernel
 def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
     """Allocate room for the largest of the subjects low ... high - 1."""
     n, m = psi.effects, psi.direction.shape[2]
-    most = 0
+    most = intervals = 0
     for i in range(low, high):
         most = max(most, steps.first[i + 1] - steps.first[i])
+        intervals = max(intervals, steps.start[i + 1] - steps.start[i])
     return Work(
         np.zeros(most),
         np.zeros((most, m)),
@@ -93,4 +103,7 @@ def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
         np.zeros((3, n)),
         np.zeros((8, m, m)),
         np.zeros((9, m)),
+        np.zeros(intervals),
+        np.zeros((4, intervals)),
+        np.zeros((5, most)),
     )
