@@ -1,7 +1,7 @@
-"""Exponential and logarithm by arithmetic alone, which loops can work out for several numbers at once.
+"""Exponential and logarithm by arithmetic alone, in loops over several numbers at a time.
 
-A float is m 2^n; the exponential is that of what is left of x / log 2 (Cody and Waite 1980, Software
-Manual for the Elementary Functions), by Taylor's series.
+A float is m 2^n; what x leaves over a whole n log 2 goes into Taylor's series (Cody and Waite
+1980, Software Manual for the Elementary Functions).
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ LEAST, MOST = sys.float_info.min, sys.float_info.max
 BLOCK = 512
 """So many mantissas, each below 2, have a product that is a float."""
 
+FARTHEST = 700.0
+"""Exponentials of numbers up to this, of both signs, are ordinary floats."""
+
 C_2, C_3, C_4, C_5, C_6, C_7, C_8, C_9, C_10, C_11, C_12, C_13 = (
     1.0 / math.factorial(k) for k in range(2, 14)
 )
@@ -37,7 +40,7 @@ C_2, C_3, C_4, C_5, C_6, C_7, C_8, C_9, C_10, C_11, C_12, C_13 = (
 
 @arithmetic_kernel
 def exponential(x: float) -> float:
-    """Exponential of a number between -700 and 700, within one unit in the last place."""
+    """Exponential of a number not beyond `FARTHEST`, within one unit in the last place."""
     shifted = x * PER_OCTAVE + WHOLE
     octaves = shifted - WHOLE
     r = (x - octaves * OCTAVE) - octaves * REST_OF_OCTAVE

@@ -22,7 +22,7 @@ from pkmodel.kernels.residual import (
     censored_slopes,
 )
 from pkmodel.kernels.subject import Work
-from pkmodel.kernels.types import Three, Vector
+from pkmodel.kernels.types import Counts, Three, Vector
 
 POWER, POWER_SLOPE, SPREAD, BY_F, BY_WEIGHT, COLUMNS = 0, 1, 2, 3, 4, 5
 """f^q and its slope; the residual variance; half the slope of a row in f, and that in its weight
@@ -164,9 +164,16 @@ def add_rows(
 @kernel
 def along_directions(work: Work, begin: int, end: int, by_direction: Vector) -> None:
     """Write half the slopes of some rows of `work` in the directions, array (m,)."""
-    by_f, first = work.columns[BY_F], work.f1
+    first, by_f = work.f1, work.columns[BY_F]
     for z in range(by_direction.size):
-        by_direction[z] = 0.0
-    for j in range(begin, end):
-        for z in range(by_direction.size):
-            by_direction[z] += by_f[j] * first[j, z]
+        total = 0.0
+        for j in range(begin, end):
+            total += by_f[j] * first[j, z]
+        by_direction[z] = total
+
+
+@kernel
+def add_up_by_subject(work: Work, first: Counts, by_direction: Vector) -> None:
+    """Write `along_directions` of all subjects, array (m, subjects)."""
+    for i in range(by_direction.shape[1]):
+        along_directions(work, first[i], first[i + 1], by_direction[:, i])

@@ -12,11 +12,8 @@ import math
 import numpy as np
 
 from pkmodel._jit import allocating_kernel, arithmetic_kernel, kernel, vector_kernel
-from pkmodel.kernels.exponential import exponential
+from pkmodel.kernels.exponential import FARTHEST, exponential
 from pkmodel.kernels.types import Eight, Four, Vector
-
-FARTHEST = 700.0
-"""So many time constants away nothing is left."""
 
 SERIES_BELOW = 0.1
 SLOPE_1, SLOPE_2, SLOPE_3 = 2 / 6, 3 / 24, 4 / 120
