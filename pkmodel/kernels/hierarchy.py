@@ -23,7 +23,7 @@ from pkmodel.kernels.bend import Bent, bend, bend_back, make_bent
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, to_log
 from pkmodel.kernels.predict import predict_at
-from pkmodel.kernels.row_slopes import COLUMNS, add_rows, add_up_by_subject
+from pkmodel.kernels.row_slopes import add_rows, add_up_by_subject
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.types import Bool1, Float2, Float3, Float4, Vector
 
@@ -232,7 +232,8 @@ def make_rows_work(steps: Steps, n: int, m: int) -> Work:
         np.empty((0, m)),
         np.empty(steps.dt.size),
         np.empty((4, steps.dt.size)),
-        np.empty((COLUMNS, rows)),
+        np.empty((2, rows)),
+        np.empty((4, rows)),
     )
 
 

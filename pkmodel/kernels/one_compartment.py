@@ -23,19 +23,20 @@ from pkmodel.kernels.types import Eight, Four, Vector
 @kernel
 def _propagate(a: Four, rate: float, dt: float, input_: float) -> Four:
     """Advance the amount and its kappa derivatives over an interval of constant input."""
-    return _advance(a, input_, elimination_values(rate * dt, dt, elimination_slopes(rate * dt)))
+    y, given = rate * dt, input_ * dt
+    return _advance(a, elimination_values(y, given, elimination_slopes(y, given)))
 
 
 @kernel
-def _advance(a: Four, input_: float, coefficients: Eight) -> Four:
+def _advance(a: Four, coefficients: Eight) -> Four:
     """Advance the amount and its kappa derivatives by the coefficients of an interval."""
     a0, a1, a2, a3 = a
     e0, e1, e2, e3, p0, p1, p2, p3 = coefficients
     return (
-        e0 * a0 + input_ * p0,
-        e0 * a1 + e1 * a0 + input_ * p1,
-        e0 * a2 + 2.0 * e1 * a1 + e2 * a0 + input_ * p2,
-        e0 * a3 + 3.0 * (e1 * a2 + e2 * a1) + e3 * a0 + input_ * p3,
+        e0 * a0 + p0,
+        e0 * a1 + e1 * a0 + p1,
+        e0 * a2 + 2.0 * e1 * a1 + e2 * a0 + p2,
+        e0 * a3 + 3.0 * (e1 * a2 + e2 * a1) + e3 * a0 + p3,
     )
 
 
@@ -85,36 +86,36 @@ def predict_plain(
     start, kinds, durations = steps.start, steps.kind, steps.dt
     inputs, amounts, regimens = steps.rate, steps.amount, steps.regimen
     steady = steps.steady
-    f, first, second, third, decay = work.f, work.f1, work.f2, work.f3, work.decay
-    begin, times = start[low], work.time
+    f, first, second, third = work.f, work.f1, work.f2, work.f3
+    begin, end = start[low], start[high]
+    times, decay = work.time[: end - begin], work.decay
     for i in range(low, high):
         log_cl, log_v = _logarithms(psi, i, eta, (i - low) * n)
         rate = np.exp(log_cl - log_v)
         for s in range(start[i], start[i + 1]):
             times[s - begin] = rate * durations[s]
-    transitions(times, start[high] - begin, decay)
+    transitions(times, inputs[begin:end], durations[begin:end], decay)
     j = 0
     for i in range(low, high):
         log_cl, log_v = _logarithms(psi, i, eta, (i - low) * n)
         factor = scale * np.exp(-log_v)
         a = (0.0, 0.0, 0.0, 0.0)
         for s in range(start[i], start[i + 1]):
-            dt, at = durations[s], s - begin
-            e, ye, value, slope = decay[0, at], decay[1, at], decay[2, at], decay[3, at]
+            at = s - begin
+            e, ye, gain, slope = decay[0, at], decay[1, at], decay[2, at], decay[3, at]
             if order > 1:
-                slopes = e, ye, value, slope
-                a = _advance(a, inputs[s], elimination_values(times[at], dt, slopes))
+                given = inputs[s] * durations[s]
+                a = _advance(a, elimination_values(times[at], given, (e, ye, gain, slope)))
             else:
-                amount = inputs[s] * dt
-                more = amount * slope - ye * a[0]
-                a = (e * a[0] + amount * value, e * a[1] + more, 0.0, 0.0)
+                a = (e * a[0] + gain, e * a[1] + (slope - ye * a[0]), 0.0, 0.0)
             kind = kinds[s]
             if kind == OBSERVE:
-                f0, f1, f2, f3 = factor * a[0], factor * a[1], factor * a[2], factor * a[3]
+                f0, f1 = factor * a[0], factor * a[1]
                 f[j] = f0
                 first[j, cl] = f1
                 first[j, v] = -(f1 + f0)
                 if order > 1:
+                    f2, f3 = factor * a[2], factor * a[3]
                     if cl < n:
                         second[j, cl, cl] = f2
                         second[j, cl, v] = -(f2 + f1)

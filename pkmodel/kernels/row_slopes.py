@@ -24,28 +24,31 @@ from pkmodel.kernels.residual import (
 from pkmodel.kernels.subject import Work
 from pkmodel.kernels.types import Counts, Three, Vector
 
-POWER, POWER_SLOPE, SPREAD, BY_F, BY_WEIGHT, COLUMNS = 0, 1, 2, 3, 4, 5
-"""f^q and its slope; the residual variance; half the slope of a row in f, and that in its weight
-(see `_residual`)."""
+POWER, POWER_SLOPE = 0, 1
+"""f^q and its slope."""
+
+ADDED, SPREAD, BY_F, BY_WEIGHT = 0, 1, 2, 3
+"""What a row adds but for the logarithm of the next one, its residual variance; half its slope in f
+and in the weight (see `_residual`)."""
 
 
 @vector_kernel
-def _powers(q: float, f: Vector, columns: Vector) -> None:
+def _powers(q: float, f: Vector, power: Vector) -> None:
     """Write f^q and its slope, constant below `FLOOR`."""
     if q == 1.0:
         for j in range(f.size):
-            columns[POWER, j] = max(f[j], FLOOR)
-            columns[POWER_SLOPE, j] = 1.0 if f[j] >= FLOOR else 0.0
+            power[POWER, j] = max(f[j], FLOOR)
+            power[POWER_SLOPE, j] = 1.0 if f[j] >= FLOOR else 0.0
     elif q == 2.0:
         for j in range(f.size):
             g = max(f[j], FLOOR)
-            columns[POWER, j] = g * g
-            columns[POWER_SLOPE, j] = 2.0 * g if f[j] >= FLOOR else 0.0
+            power[POWER, j] = g * g
+            power[POWER_SLOPE, j] = 2.0 * g if f[j] >= FLOOR else 0.0
     else:
         for j in range(f.size):
             g = max(f[j], FLOOR)
-            columns[POWER, j] = g**q
-            columns[POWER_SLOPE, j] = q * columns[POWER, j] / g if f[j] >= FLOOR else 0.0
+            power[POWER, j] = g**q
+            power[POWER_SLOPE, j] = q * power[POWER, j] / g if f[j] >= FLOOR else 0.0
 
 
 @arithmetic_kernel
@@ -63,60 +66,63 @@ def _residual(is_sum: bool, a: float, b: float, u: float, u1: float) -> Three:
 
 @vector_kernel
 def _quantified(
-    is_sum: bool, sigma: Vector, y: Vector, status: Vector, f: Vector, columns: Vector
-) -> float:
-    """Add up squared residuals over their variances, and write slopes; zeros for other rows."""
+    is_sum: bool, sigma: Vector, y: Vector, f: Vector, power: Vector, columns: Vector
+) -> None:
+    """Write the columns of rows, as if all were quantified."""
     a, b = sigma[ADDITIVE], sigma[SLOPE]
-    total = 0.0
     for j in range(f.size):
-        r, r1, weight = _residual(is_sum, a, b, columns[POWER, j], columns[POWER_SLOPE, j])
+        r, r1, weight = _residual(is_sum, a, b, power[POWER, j], power[POWER_SLOPE, j])
         e, inverse = y[j] - f[j], 1.0 / r
         x = e * e * inverse
         by_r = 0.5 * inverse * (1.0 - x)
-        is_here = status[j] == QUANTIFIED
-        total += x if is_here else 0.0
-        columns[SPREAD, j] = r if is_here else 1.0
-        columns[BY_F, j] = by_r * r1 - e * inverse if is_here else 0.0
-        columns[BY_WEIGHT, j] = by_r * weight if is_here else 0.0
-    return total
+        columns[ADDED, j] = x
+        columns[SPREAD, j] = r
+        columns[BY_F, j] = by_r * r1 - e * inverse
+        columns[BY_WEIGHT, j] = by_r * weight
 
 
 @kernel
-def _censored(
-    is_sum: bool, sigma: Vector, y: Vector, status: Vector, f: Vector, columns: Vector
-) -> float:
-    """Add up what rows below a limit add, and write their slopes."""
-    total = 0.0
+def _put_right(
+    is_sum: bool, sigma: Vector, y: Vector, status: Vector, f: Vector, power: Vector, out: Vector
+) -> None:
+    """Write the columns of rows that are not quantified."""
     for j in range(f.size):
+        if status[j] == QUANTIFIED:
+            continue
+        added = by_f = by_weight = 0.0
         if status[j] == CENSORED:
             r, r1, weight = _residual(
-                is_sum,
-                sigma[ADDITIVE],
-                sigma[SLOPE],
-                columns[POWER, j],
-                columns[POWER_SLOPE, j],
+                is_sum, sigma[ADDITIVE], sigma[SLOPE], power[POWER, j], power[POWER_SLOPE, j]
             )
-            rho, by_f, by_r = censored_slopes(y[j], f[j], r)
-            total += rho
-            columns[BY_F, j] = 0.5 * (by_f + by_r * r1)
-            columns[BY_WEIGHT, j] = 0.5 * by_r * weight
+            added, slope, by_r = censored_slopes(y[j], f[j], r)
+            by_f, by_weight = 0.5 * (slope + by_r * r1), 0.5 * by_r * weight
+        out[ADDED, j], out[SPREAD, j], out[BY_F, j], out[BY_WEIGHT, j] = added, 1.0, by_f, by_weight
+
+
+@vector_kernel
+def _sum(x: Vector) -> float:
+    total = 0.0
+    for j in range(x.size):
+        total += x[j]
     return total
 
 
 @vector_kernel
-def _by_weight(columns: Vector, count: int) -> tuple[float, float]:
+def _by_weight(power: Vector, by_weight: Vector) -> tuple[float, float]:
     """Add up slopes in the weights, and those times f^q."""
     total, by_power = 0.0, 0.0
-    for j in range(count):
-        total += columns[BY_WEIGHT, j]
-        by_power += columns[BY_WEIGHT, j] * columns[POWER, j]
+    for j in range(by_weight.size):
+        total += by_weight[j]
+        by_power += by_weight[j] * power[j]
     return total, by_power
 
 
 @kernel
-def _by_sigma(rows: Rows, sigma: Vector, f: Vector, columns: Vector, by_sigma: Vector) -> None:
+def _by_sigma(
+    rows: Rows, sigma: Vector, f: Vector, power: Vector, by_weight: Vector, by_sigma: Vector
+) -> None:
     """Write half the slopes in the active residual coefficients."""
-    total, by_power = _by_weight(columns, f.size)
+    total, by_power = _by_weight(power, by_weight)
     b = sigma[SLOPE]
     is_sum = rows.combine == VARIANCE
     by_sigma[ADDITIVE] = 2.0 * (sigma[ADDITIVE] if is_sum else 1.0) * total
@@ -125,7 +131,7 @@ def _by_sigma(rows: Rows, sigma: Vector, f: Vector, columns: Vector, by_sigma: V
     if rows.active[EXPONENT]:
         by_log = 0.0
         for j in range(f.size):
-            by_log += columns[BY_WEIGHT, j] * columns[POWER, j] * np.log(max(f[j], FLOOR))
+            by_log += by_weight[j] * power[j] * np.log(max(f[j], FLOOR))
         by_sigma[EXPONENT] = 2.0 * b * (b if is_sum else 1.0) * by_log
     for k in range(3):
         if not rows.active[k]:
@@ -146,18 +152,19 @@ def add_rows(
         Written: half the slopes in the active residual coefficients. `work` holds those in the
         predictions for `along_directions`.
     """
-    is_sum, columns, f = rows.combine == VARIANCE, work.columns, work.f[:count]
+    is_sum, f = rows.combine == VARIANCE, work.f[:count]
+    power, columns = work.power, work.columns
     y, status = rows.y[begin : begin + count], rows.status[begin : begin + count]
-    _powers(2.0 * sigma[EXPONENT] if is_sum else sigma[EXPONENT], f, columns)
-    total = _quantified(is_sum, sigma, y, status, f, columns)
-    total += _censored(is_sum, sigma, y, status, f, columns)
-    spread = columns[SPREAD, :count]
+    _powers(2.0 * sigma[EXPONENT] if is_sum else sigma[EXPONENT], f, power)
+    _quantified(is_sum, sigma, y, f, power, columns)
+    _put_right(is_sum, sigma, y, status, f, power, columns)
+    total, spread = _sum(columns[ADDED, :count]), columns[SPREAD, :count]
     if is_ordinary(spread):
         total += log_product(spread)
     else:
         for j in range(count):
             total += np.log(spread[j])
-    _by_sigma(rows, sigma, f, columns, by_sigma)
+    _by_sigma(rows, sigma, f, power[POWER, :count], columns[BY_WEIGHT, :count], by_sigma)
     return total
 
 

@@ -67,7 +67,7 @@ class Work(NamedTuple):
         Length of each interval in time constants, in the plain case.
     decay : array (4, steps)
         What `transitions` makes of them.
-    columns : array (5, observations)
+    power, columns : arrays (2, observations), (4, observations)
         What `row_slopes` makes of the rows.
     """
 
@@ -82,6 +82,7 @@ class Work(NamedTuple):
     vector: Float2
     time: Float1
     decay: Float2
+    power: Float2
     columns: Float2
 
 
@@ -105,5 +106,6 @@ def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
         np.zeros((9, m)),
         np.zeros(intervals),
         np.zeros((4, intervals)),
-        np.zeros((5, most)),
+        np.zeros((2, most)),
+        np.zeros((4, most)),
     )

@@ -29,18 +29,21 @@ MONOMIALS = 10
 
 
 @arithmetic_kernel
-def elimination_slopes(y: float) -> Four:
-    """Decay and its log k derivative over an interval, then the response and its.
+def elimination_slopes(y: float, given: float) -> Four:
+    """Decay and its log k derivative over an interval, then the gain and its.
 
     Parameters
     ----------
     y : float
-        k dt.
+        Length of the interval in time constants, k dt.
+    given : float
+        Constant input over the interval, times its length.
 
     Returns
     -------
     tuple of 4 floats
-        exp(-y); y exp(-y), the negative of its derivative; (1 - exp(-y)) / y and its derivative.
+        exp(-y); y exp(-y), the negative of its derivative; given (1 - exp(-y)) / y, and its
+        derivative.
     """
     e = exponential(-min(y, FARTHEST))
     is_over = y > FARTHEST
@@ -58,54 +61,44 @@ def elimination_slopes(y: float) -> Four:
     first = -y * (0.5 - y * slope)
     value = (1.0 - e) / y
     is_short = y < SERIES_BELOW
-    return e, ye, (e - first if is_short else value), (first if is_short else e - value)
+    value, first = (e - first if is_short else value), (first if is_short else e - value)
+    return e, ye, given * value, given * first
 
 
 @vector_kernel
-def transitions(y: Vector, count: int, out: Vector) -> None:
-    """Write `elimination_slopes` of so many intervals into the rows of an array (4, intervals)."""
-    for k in range(count):
-        out[0, k], out[1, k], out[2, k], out[3, k] = elimination_slopes(y[k])
+def transitions(y: Vector, rate: Vector, dt: Vector, out: Vector) -> None:
+    """Write `elimination_slopes` of all intervals into the rows of an array (4, intervals)."""
+    for k in range(y.size):
+        out[0, k], out[1, k], out[2, k], out[3, k] = elimination_slopes(y[k], rate[k] * dt[k])
 
 
 @kernel
-def elimination_values(y: float, dt: float, slopes: Four) -> Eight:
-    """Decay exp(-k dt) and response to unit input (1 - exp(-k dt)) / k over an interval.
+def elimination_values(y: float, given: float, slopes: Four) -> Eight:
+    """Decay exp(-k dt) and gain over an interval, with derivatives.
 
     Parameters
     ----------
-    y : float
-        k dt.
-    dt : float
-        Length of the interval.
+    y, given : float
     slopes : tuple of 4 floats
-        `elimination_slopes`.
+        `elimination_slopes` of these.
 
     Returns
     -------
     tuple of 8 floats
-        Decay and its first three derivatives in log k, then the response and its three.
+        Decay and its first three derivatives in log k, then the gain and its three.
     """
-    e, ye, value, first = slopes
+    e, ye, gain, first = slopes
     yye = y * ye
-    second = -ye - first
-    third = yye - ye - second
-    return (
-        e,
-        -ye,
-        yye - ye,
-        3.0 * yye - ye - y * yye,
-        dt * value,
-        dt * first,
-        dt * second,
-        dt * third,
-    )
+    second = -given * ye - first
+    third = given * (yye - ye) - second
+    return e, -ye, yye - ye, 3.0 * yye - ye - y * yye, gain, first, second, third
 
 
 @kernel
 def elimination(rate: float, dt: float, decay: Vector, response: Vector) -> None:
-    """Write `elimination_values` into two arrays (4,)."""
-    values = elimination_values(rate * dt, dt, elimination_slopes(rate * dt))
+    """Write the decay and the response to unit input, with derivatives, into two arrays (4,)."""
+    y = rate * dt
+    values = elimination_values(y, dt, elimination_slopes(y, dt))
     decay[0], decay[1], decay[2], decay[3] = values[0], values[1], values[2], values[3]
     response[0], response[1], response[2], response[3] = values[4], values[5], values[6], values[7]
 
