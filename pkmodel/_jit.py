@@ -36,7 +36,7 @@ from typing import Annotated, Any, NewType, cast, get_args, get_origin, get_type
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, typeof_impl

@@ -56,7 +56,8 @@ def exponential(x: float) -> float:
     p = p * r + C_4
     p = p * r + C_3
     p = p * r + C_2
-    return (1.0 + (r + r * r * p)) * float_of((bits_of(shifted) + EXPONENT_OF_ONE) << MANTISSA_BITS)
+    power = float_of((bits_of(shifted) + EXPONENT_OF_ONE) << MANTISSA_BITS)
+    return float((1.0 + (r + r * r * p)) * power)
 
 
 @vector_kernel

@@ -22,7 +22,7 @@ from pkmodel.kernels.residual import (
     censored_slopes,
 )
 from pkmodel.kernels.subject import Work
-from pkmodel.kernels.types import Counts, Three, Vector
+from pkmodel.kernels.types import Bytes, Counts, Three, Vector
 
 POWER, POWER_SLOPE = 0, 1
 """f^q and its slope."""
@@ -83,7 +83,7 @@ def _quantified(
 
 @kernel
 def _put_right(
-    is_sum: bool, sigma: Vector, y: Vector, status: Vector, f: Vector, power: Vector, out: Vector
+    is_sum: bool, sigma: Vector, y: Vector, status: Bytes, f: Vector, power: Vector, out: Vector
 ) -> None:
     """Write the columns of rows that are not quantified."""
     for j in range(f.size):
