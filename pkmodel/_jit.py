@@ -13,8 +13,10 @@ costs far more than the kernels themselves. Therefore
 - the large prediction kernel is called by its address and linked nowhere (`at_address`);
 - a function of the C language that other compiled code calls (`c_function`) finds its records in
   memory, where `Held` has put them once (`recalled`);
-- optimisation stays at the first level, without vectorised loops: these kernels' loops are short,
-  and the machine code is as fast.
+- optimisation stays at the first level, without vectorised loops: most kernels' loops are short,
+  and the machine code is as fast;
+- the few long loops of plain arithmetic are kernels of their own, optimised fully, several numbers
+  at a time (`vector_kernel`); callers take their machine code as it is.
 
 Numba's disk cache does not see that a called function in another file has changed, so the cache
 folder carries a digest of every kernel source: an edited kernel never meets stale machine code.
@@ -34,6 +36,7 @@ from typing import Annotated, Any, NewType, cast, get_args, get_origin, get_type
 
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, typeof_impl
@@ -77,12 +80,20 @@ CACHE = _cache_folder()
 class Kernel[**Arguments, Result]:
     """A compiled function of numbers, arrays and records of them; it releases the GIL."""
 
-    def __init__(self, function: Callable[Arguments, Result], *, allocates: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[Arguments, Result],
+        *,
+        allocates: bool = False,
+        in_vectors: bool = False,
+        math: frozenset[str] = frozenset(),
+    ) -> None:
         functools.update_wrapper(self, function)
         options = {
             "error_model": "numpy",
             "nogil": True,
             "no_cfunc_wrapper": True,
+            "fastmath": set(math),
             "_nrt": allocates,
         }
         self.linked = numba.njit(function, no_cpython_wrapper=True, **options)
@@ -93,7 +104,7 @@ class Kernel[**Arguments, Result]:
         with _settings(CACHE_DIR=str(CACHE)):
             self.entrance = numba.njit(function, cache=True, **options)
         for version in (self.linked, self.entrance):
-            version.compile = _LIGHTLY(version.compile)
+            version.compile = (_FULLY if in_vectors else _LIGHTLY)(version.compile)
 
     def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         """Call the machine code from Python."""
@@ -189,6 +200,26 @@ def _put(_context: Any, room: Any, record: Any) -> Any:
     return numba.void(room, record), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_of(_context: Any, _number: Any) -> Any:
+    """Bits, for kernels only, of a float as a whole number."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], ir.IntType(64))
+
+    return numba.int64(numba.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def float_of(_context: Any, _bits: Any) -> Any:
+    """Float, for kernels only, that has these bits."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], ir.DoubleType())
+
+    return numba.float64(numba.int64), generate
+
+
 class Held:
     """A record of kernels in memory, for `recalled`; it stays as long as this lives.
 
@@ -263,8 +294,15 @@ def _settings(**wanted: object) -> Iterator[None]:
             vars(numba.config).update(before)
 
 
-_LIGHTLY_WANTED = {"OPT": type(numba.config.OPT)(1), "LOOP_VECTORIZE": 0}
+_LEVEL = type(numba.config.OPT)
+_LIGHTLY_WANTED = {"OPT": _LEVEL(1), "LOOP_VECTORIZE": 0}
 _LIGHTLY = _settings(**_LIGHTLY_WANTED)
+_FULLY = _settings(OPT=_LEVEL(3), LOOP_VECTORIZE=1)
+_FUSED = frozenset({"contract"})
+"""A product and a sum may be one instruction."""
+
+_IN_ANY_ORDER = _FUSED | {"reassoc", "nsz"}
+"""Sums may be added up in parts."""
 
 
 @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator]
@@ -274,7 +312,24 @@ def _type_of_kernel(value: Kernel[..., object], _context: object) -> object:
 
 def kernel[**Arguments, Result](function: Callable[Arguments, Result]) -> Kernel[Arguments, Result]:
     """Make a kernel that allocates nothing itself, and so counts no references."""
-    return Kernel(function, allocates=False)
+    return Kernel(function)
+
+
+def vector_kernel[**Arguments, Result](
+    function: Callable[Arguments, Result],
+) -> Kernel[Arguments, Result]:
+    """Make a kernel of long loops that work on several numbers at once, sums in any order.
+
+    What its loops call are kernels of arithmetic alone.
+    """
+    return Kernel(function, in_vectors=True, math=_IN_ANY_ORDER)
+
+
+def arithmetic_kernel[**Arguments, Result](
+    function: Callable[Arguments, Result],
+) -> Kernel[Arguments, Result]:
+    """Make a kernel of arithmetic alone, in its order, for the loops of vector kernels."""
+    return Kernel(function, math=_FUSED)
 
 
 def allocating_kernel[**Arguments, Result](

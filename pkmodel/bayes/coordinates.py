@@ -82,12 +82,13 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
         (exact.status == FOUND)[:, None, None], exact.covariance, factor @ factor.T
     )
     spread = np.linalg.cholesky(mixing @ covariance @ mixing.T)
+    n = len(centred)
     return Coordinates(
         centred=centred,
-        place=_coordinates(problem, anchor.x, terms.eta, centred),
-        slope=np.ascontiguousarray(slope.transpose(1, 2, 0)),
-        spread=spread,
-        skew=np.zeros((*spread.shape, len(centred))),
+        place=np.ascontiguousarray(_coordinates(problem, anchor.x, terms.eta, centred).T),
+        slope=np.ascontiguousarray(slope.transpose(2, 0, 1)),
+        spread=np.ascontiguousarray(spread.transpose(1, 2, 0)),
+        skew=np.zeros((n, n, n, problem.n_subjects)),
     )
 
 

@@ -144,7 +144,7 @@ def correct(target: MarginalTarget, chains: Chains, seed: int) -> Corrected:
     x = target.packed(chains.vectors)
     shape = x.shape[:2]
     log_weights = np.empty(shape)
-    eta = np.empty((*shape, *target.coordinates.place.shape))
+    eta = np.empty((*shape, *target.coordinates.place.T.shape))
     count = proposals_needed(target, np.random.default_rng([seed, shape[0] + 1]))
     for chain in range(shape[0]):
         rng = np.random.default_rng([seed, chain])

@@ -30,7 +30,7 @@ from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
 
-CHAINS, TUNE, DRAWS = 4, 150, 1000
+CHAINS, TUNE, DRAWS = 4, 100, 1000
 """Where no number is asked for."""
 
 BOLD, CAREFUL = 0.7, 0.8

@@ -19,9 +19,9 @@ Vector = NDArray[np.float64]
 class JointTarget:
     """Log density of the whitened population parameters and coordinates of the effects.
 
-    The vector is (z, z_1, ..., z_subjects), with packed parameters x = anchor + spread z and the
-    effects' coordinates affine in x and in their own bent w(z_i); about the anchor it is nearly
-    standard normal.
+    The vector is (z, z_1, ..., z_n), with packed parameters x = anchor + spread z and for each
+    effect the z_a of all subjects, bent into w and affine in their coordinates; about the anchor
+    it is nearly standard normal.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class JointTarget:
         """Packed parameters and random effects at vectors (..., dimension) of the sampler."""
         shape = vectors.shape[:-1]
         x = np.empty((*shape, self.anchor.x.size))
-        eta = np.empty((*shape, *self.coordinates.place.shape))
+        eta = np.empty((*shape, *self.coordinates.place.T.shape))
         rows = np.ascontiguousarray(vectors).reshape(-1, self.dimension)
         effects_entrance(*rows.shape, rows, x, eta, self.record)
         return x, eta

@@ -52,8 +52,9 @@ class MarginalTarget:
 
     def evaluate(self, x: Vector) -> Evaluation:
         """Evaluate the likelihood by Laplace at packed parameters."""
-        near = self.coordinates.place + self.coordinates.slope @ (x - self.anchor.x)
-        modes = effects_at(self.problem, x, near, self.coordinates.centred)
+        place, slope = self.coordinates.place, self.coordinates.slope
+        near = place + np.einsum("aki,k->ai", slope, x - self.anchor.x)
+        modes = effects_at(self.problem, x, near.T, self.coordinates.centred)
         if not np.all(np.isfinite(modes)):
             modes = self.anchor.evaluation.terms.eta
         return self.problem.evaluate(x, modes, tolerance=LOOSE)

@@ -24,25 +24,25 @@ def bent(target: JointTarget) -> JointTarget:
     shape, size = target.coordinates.place.shape, target.anchor.x.size
 
     def slope(step: Vector) -> Vector:
-        vector = np.concatenate([np.zeros(size), np.tile(step, shape[0])])
+        vector = np.concatenate([np.zeros(size), np.repeat(step, shape[1])])
         return -target(vector)[1][size:].reshape(shape)
 
-    coordinates = target.coordinates._replace(skew=third_derivatives(slope, shape[1]))
+    coordinates = target.coordinates._replace(skew=third_derivatives(slope, shape[0]))
     return JointTarget(target.problem, target.prior, target.anchor, coordinates)
 
 
 def third_derivatives(slope: Callable[[Vector], Vector], n: int) -> Vector:
-    """Differentiate slopes, arrays (m, n), twice in n directions; array (m, n, n, n)."""
+    """Differentiate slopes, arrays (n, m), twice in n directions; array (n, n, n, m)."""
     units = np.eye(n)
     middle = slope(np.zeros(n))
-    out = np.zeros((*middle.shape[:1], n, n, n))
+    out = np.zeros((n, n, *middle.shape))
     for side in (1.0, -1.0):
         one = [slope(side * unit) for unit in units]
         for a in range(n):
-            out[:, a, a] += one[a] - middle
+            out[a, a] += one[a] - middle
             for b in range(a):
                 both = slope(side * (units[a] + units[b])) - one[a] - one[b] + middle
-                out[:, a, b] += 0.5 * both
-                out[:, b, a] += 0.5 * both
-    even = [out.transpose(0, *order) for order in permutations((1, 2, 3))]
+                out[a, b] += 0.5 * both
+                out[b, a] += 0.5 * both
+    even = [out.transpose(*order, 3) for order in permutations((0, 1, 2))]
     return np.clip(np.mean(even, axis=0), -MOST, MOST)

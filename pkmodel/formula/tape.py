@@ -39,8 +39,10 @@ def make_tape(
             places = [offset + a for a in arguments]
             unused = [offset + slot] * (_ARGUMENTS - len(places))
             steps.append((OPERATIONS.index(rule), (*places, *unused, offset + slot)))
+    different, which = np.unique(slots, axis=0, return_inverse=True)
     return Tape(
-        slots=slots,
+        slots=different,
+        which=which,
         theta=np.array(theta, dtype=np.int64).reshape(-1, 3),
         code=np.array([code for code, _ in steps], dtype=np.int64),
         place=np.array([place for _, place in steps], dtype=np.int64).reshape(-1, 4),

@@ -8,7 +8,7 @@ coordinates of a subject are affine in what is sampled,
     coordinate = place + slope (x - anchor) + spread w(z),
 
 so that z is nearly standard normal and nearly free of x; w bends it by what third derivatives the
-density has (`bend`).
+density has (`bend`). Arrays have the subjects last.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel._jit import allocating_kernel, kernel
-from pkmodel.kernels.bend import KEPT, bend, bend_back
+from pkmodel._jit import allocating_kernel, vector_kernel
+from pkmodel.kernels.bend import Bent, bend, bend_back, make_bent
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.joint import add_rows
 from pkmodel.kernels.likelihood import Population, Rows, to_log
 from pkmodel.kernels.predict import predict_at
-from pkmodel.kernels.small_matrix import apply
+from pkmodel.kernels.row_slopes import add_rows, add_up_by_subject
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.types import Bool1, Float2, Float3, Float4, Vector
 
@@ -36,12 +35,12 @@ class Coordinates(NamedTuple):
     ----------
     centred : array (n,)
         Which effects have centred coordinates.
-    place : array (subjects, n)
-    slope : array (subjects, n, size)
+    place : array (n, subjects)
+    slope : array (n, size, subjects)
         In the packed population parameters.
-    spread : array (subjects, n, n)
+    spread : array (n, n, subjects)
         Lower triangular.
-    skew : array (subjects, n, n, n)
+    skew : array (n, n, n, subjects)
         As `bend` takes it; 0 for w = z.
     """
 
@@ -57,9 +56,9 @@ class Point(NamedTuple):
 
     Attributes
     ----------
-    z : array (subjects, n)
+    z : array (n, subjects)
     distance : array (size,)
-    shift : array (subjects, n)
+    shift : array (n, subjects)
         Of the centred effects, at these population parameters.
     """
 
@@ -73,12 +72,12 @@ class Slopes(NamedTuple):
 
     Attributes
     ----------
-    by_z : array (subjects, n)
+    by_z : array (n, subjects)
     by_distance : array (size,)
         Through the coordinates alone, summed over subjects, as the last two.
-    by_direction : array (subjects, m)
+    by_direction : array (m, subjects)
         In the directions, of each subject.
-    by_shift : array (subjects, n)
+    by_shift : array (n, subjects)
         In the shifts, of each subject.
     by_factor : array (n, n)
         In the lower triangle of L.
@@ -93,147 +92,127 @@ class Slopes(NamedTuple):
     by_sigma: NDArray[np.float64]
 
 
-@kernel
-def to_standard(
-    coordinate: Vector, shift: Vector, factor: Vector, centred: NDArray[np.bool_], u: Vector
-) -> None:
-    """Write the standard effects u of one subject at its coordinates."""
-    for a in range(u.size):
-        if not centred[a]:
-            u[a] = coordinate[a]
-            continue
-        total = coordinate[a] - shift[a]
-        for b in range(a):
-            total -= factor[a, b] * u[b]
-        u[a] = total / factor[a, a]
+@vector_kernel
+def _add(factor: float, x: Vector, out: Vector) -> None:
+    """Add factor x."""
+    for i in range(out.size):
+        out[i] += factor * x[i]
 
 
-@kernel
-def _carry_back(
-    factor: Vector,
-    centred: NDArray[np.bool_],
-    u: Vector,
-    by_u: Vector,
-    by_eta: Vector,
-    by_shift: Vector,
-    by_factor: Vector,
-) -> None:
-    """Carry slopes in u and eta = L u to the coordinates, from the last effect to the first.
+@vector_kernel
+def _add_product(x: Vector, y: Vector, out: Vector) -> None:
+    """Add x y."""
+    for i in range(out.size):
+        out[i] += x[i] * y[i]
 
-    `by_u` comes with u itself and `by_eta` with the slope of the rows; `by_u` leaves with the
-    slope in the coordinates.
-    """
-    for a in range(u.size - 1, -1, -1):
-        if centred[a]:
-            along = by_u[a] / factor[a, a]
+
+@vector_kernel
+def _dot(x: Vector, y: Vector) -> float:
+    """Sum of x y."""
+    total = 0.0
+    for i in range(x.size):
+        total += x[i] * y[i]
+    return total
+
+
+@allocating_kernel
+def _coordinates(coordinates: Coordinates, point: Point, w: Vector, out: Vector) -> None:
+    """Write place + slope (x - anchor) + spread w; array (n, subjects)."""
+    for a in range(out.shape[0]):
+        out[a] = coordinates.place[a]
+        for k in range(point.distance.size):
+            _add(point.distance[k], coordinates.slope[a, k], out[a])
+        for b in range(a + 1):
+            _add_product(coordinates.spread[a, b], w[b], out[a])
+
+
+@allocating_kernel
+def _to_standard(coordinates: Coordinates, point: Point, factor: Vector, u: Vector) -> None:
+    """Turn coordinates into the standard effects, arrays (n, subjects), in place."""
+    for a in range(u.shape[0]):
+        if coordinates.centred[a]:
+            _add(-1.0, point.shift[a], u[a])
             for b in range(a):
-                by_u[b] -= factor[a, b] * along
-                by_factor[a, b] -= along * u[b]
-            by_factor[a, a] += 1.0 / factor[a, a] - along * u[a]
-            by_u[a] = by_eta[a] + along
-            by_shift[a] = -by_u[a]
-        else:
-            for b in range(a + 1):
-                by_u[b] += factor[a, b] * by_eta[a]
-                by_factor[a, b] += by_eta[a] * u[b]
-            by_shift[a] = 0.0
+                _add(-factor[a, b], u[b], u[a])
+            for i in range(u.shape[1]):
+                u[a, i] /= factor[a, a]
 
 
-@kernel
+@allocating_kernel
 def place_effects(
-    coordinates: Coordinates, point: Point, factor: Vector, u: Vector, eta: Vector, kept: Vector
+    coordinates: Coordinates, point: Point, factor: Vector, u: Vector, eta: Vector, bent: Bent
 ) -> float:
-    """Write the effects of all subjects, standard ones and eta = L u; arrays (subjects, n).
-
-    `kept` (subjects, n, 4) is what `bend` keeps.
+    """Write the effects of all subjects, standard ones (n, subjects) and eta = L u (subjects, n).
 
     Returns
     -------
     float
         Logarithm of the volume of w(z).
     """
-    spread, slope, place = coordinates.spread, coordinates.slope, coordinates.place
-    z, distance, shift, centred = point.z, point.distance, point.shift, coordinates.centred
-    skew = coordinates.skew
-    subjects, n = u.shape
-    volume = 0.0
-    for i in range(subjects):
-        here = eta[i]
-        w = u[i]
-        volume += bend(skew[i], z[i], w, kept[i])
-        for a in range(n):
-            total = place[i, a]
-            for k in range(distance.size):
-                total += slope[i, a, k] * distance[k]
-            for b in range(a + 1):
-                total += spread[i, a, b] * w[b]
-            here[a] = total
-        to_standard(here, shift[i], factor, centred, u[i])
-        apply(factor, n, u[i], here)
+    w, own = np.empty_like(u), np.empty(u.shape[1])
+    volume = bend(coordinates.skew, point.z, w, bent)
+    _coordinates(coordinates, point, w, u)
+    _to_standard(coordinates, point, factor, u)
+    for a in range(u.shape[0]):
+        own[:] = 0.0
+        for b in range(a + 1):
+            _add(factor[a, b], u[b], own)
+        eta[:, a] = own
     return volume
 
 
-@kernel
-def _through_coordinates(
-    spread: Vector, slope: Vector, by_coordinate: Vector, by_w: Vector, by_distance: Vector
+@allocating_kernel
+def _carry_back(
+    coordinates: Coordinates, factor: Vector, u: Vector, by_u: Vector, slopes: Slopes
 ) -> None:
-    """Carry slopes in a subject's coordinates to its w, and add those in the distance."""
-    for a in range(by_w.size):
-        for k in range(by_distance.size):
-            by_distance[k] += slope[a, k] * by_coordinate[a]
-        total = 0.0
-        for b in range(a, by_w.size):
-            total += spread[b, a] * by_coordinate[b]
-        by_w[a] = total
+    """Carry slopes in u and eta = L u to the coordinates, from the last effect to the first.
 
-
-@kernel
-def _add_rows_of_all(
-    steps: Steps, rows: Rows, population: Population, work: Work, slopes: Slopes
-) -> float:
-    """Half of -2 log likelihood of the rows of all subjects, whose predictions `work` holds."""
-    first, sigma, by_direction = steps.first, population.sigma, slopes.by_direction
-    own, by_sigma = work.vector[0, :3], slopes.by_sigma
-    by_sigma[:] = 0.0
-    total = 0.0
-    for i in range(by_direction.shape[0]):
-        at = first[i]
-        total += add_rows(rows, sigma, at, first[i + 1] - at, at, work, by_direction[i], own)
-        for k in range(3):
-            by_sigma[k] += own[k]
-    return 0.5 * total
-
-
-@kernel
-def _carry_back_all(
-    coordinates: Coordinates,
-    factor: Vector,
-    z: Vector,
-    u: Vector,
-    kept: Vector,
-    room: Vector,
-    slopes: Slopes,
-) -> float:
-    """Carry the slopes of the rows to what is sampled; return the prior's part of the effects."""
-    centred, spread, slope = coordinates.centred, coordinates.spread, coordinates.slope
-    skew = coordinates.skew
-    by_direction, by_shift, by_z = slopes.by_direction, slopes.by_shift, slopes.by_z
-    by_factor, by_distance = slopes.by_factor, slopes.by_distance
-    subjects, n = u.shape
-    by_u, by_w = room[0, :n], room[1, :n]
-    by_distance[:] = 0.0
+    `by_u` comes with u itself and `by_direction` with the slope of the rows; `by_u` leaves with
+    the slope in the coordinates.
+    """
+    by_factor, by_eta, by_shift = slopes.by_factor, slopes.by_direction, slopes.by_shift
     by_factor[:] = 0.0
+    by_shift[:] = 0.0
+    n, subjects = u.shape
+    for a in range(n - 1, -1, -1):
+        if coordinates.centred[a]:
+            for i in range(subjects):
+                by_u[a, i] /= factor[a, a]
+            for b in range(a):
+                _add(-factor[a, b], by_u[a], by_u[b])
+            for b in range(a + 1):
+                by_factor[a, b] -= _dot(by_u[a], u[b])
+            by_factor[a, a] += subjects / factor[a, a]
+            _add(1.0, by_eta[a], by_u[a])
+            _add(-1.0, by_u[a], by_shift[a])
+        else:
+            for b in range(a, -1, -1):
+                by_factor[a, b] += _dot(by_eta[a], u[b])
+                _add(factor[a, b], by_eta[a], by_u[b])
+
+
+@allocating_kernel
+def _through_coordinates(
+    coordinates: Coordinates, by_coordinate: Vector, by_w: Vector, by_distance: Vector
+) -> None:
+    """Carry slopes in the coordinates to w and to the distance."""
+    by_w[:] = 0.0
+    by_distance[:] = 0.0
+    for a in range(by_w.shape[0]):
+        for k in range(by_distance.size):
+            by_distance[k] += _dot(coordinates.slope[a, k], by_coordinate[a])
+        for b in range(a + 1):
+            _add_product(coordinates.spread[a, b], by_coordinate[a], by_w[b])
+
+
+@allocating_kernel
+def _prior_of(coordinates: Coordinates, factor: Vector, u: Vector) -> float:
+    """Half of -2 log density of the effects, in their coordinates."""
     total = 0.0
-    for a in range(n):
-        if centred[a]:
-            total += subjects * np.log(factor[a, a])
-    for i in range(subjects):
-        for a in range(n):
-            by_u[a] = u[i, a]
-            total += 0.5 * u[i, a] * u[i, a]
-        _carry_back(factor, centred, u[i], by_u, by_direction[i], by_shift[i], by_factor)
-        _through_coordinates(spread[i], slope[i], by_u, by_w, by_distance)
-        bend_back(skew[i], z[i], kept[i], by_w, by_z[i])
+    for a in range(u.shape[0]):
+        total += 0.5 * _dot(u[a], u[a])
+        if coordinates.centred[a]:
+            total += u.shape[1] * np.log(factor[a, a])
     return total
 
 
@@ -250,8 +229,12 @@ def make_rows_work(steps: Steps, n: int, m: int) -> Work:
         np.empty((0, 1 + n)),
         np.empty((0, n)),
         np.empty((0, m, m)),
-        np.empty((2, max(n, 3))),
+        np.empty((0, m)),
         np.empty(0),
+        np.empty(steps.dt.size),
+        np.empty((4, steps.dt.size)),
+        np.empty((2, rows)),
+        np.empty((4, rows)),
     )
 
 
@@ -269,23 +252,25 @@ def hierarchy(
     """Half of -2 log joint density of data and coordinates, and its slopes, with interaction.
 
     All subjects take each part of the way together, so that the many arrays of the records are
-    handed over a few times in all.
+    handed over a few times in all, and loops are long.
 
     Returns
     -------
     float
         Without the constant of u; infinite or NaN where the model is not defined.
     """
-    subjects, n = point.z.shape
-    m = psi.direction.shape[2]
-    work = make_rows_work(steps, n, m)
-    u, eta = np.empty((subjects, n)), np.empty((subjects, n))
-    factor, room = population.factor, work.vector
-    kept = np.empty((subjects, n, KEPT))
-    volume = place_effects(coordinates, point, factor, u, eta, kept)
+    n, subjects = point.z.shape
+    m, factor = psi.direction.shape[2], population.factor
+    work, bent = make_rows_work(steps, n, m), make_bent(n, subjects)
+    u, eta = np.empty((n, subjects)), np.empty((subjects, n))
+    volume = place_effects(coordinates, point, factor, u, eta, bent)
     predict_at(predict, (steps, psi, 0, subjects, eta.ravel(), 1, work))
     if rows.is_log:
         to_log(work, work.f.size, n, m, 1)
-    total = _add_rows_of_all(steps, rows, population, work, slopes)
-    total -= volume
-    return total + _carry_back_all(coordinates, factor, point.z, u, kept, room, slopes)
+    total = 0.5 * add_rows(rows, population.sigma, 0, work.f.size, work, slopes.by_sigma)
+    add_up_by_subject(work, steps.first, slopes.by_direction)
+    by_u, by_w = u.copy(), np.empty((n, subjects))
+    _carry_back(coordinates, factor, u, by_u, slopes)
+    _through_coordinates(coordinates, by_u, by_w, slopes.by_distance)
+    bend_back(coordinates.skew, point.z, bent, by_w, slopes.by_z)
+    return total - volume + _prior_of(coordinates, factor, u)

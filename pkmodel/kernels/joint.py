@@ -19,20 +19,13 @@ from pkmodel.kernels.likelihood import Individual, Population, Rows, predict_row
 from pkmodel.kernels.predict import predict_range
 from pkmodel.kernels.residual import (
     CENSORED,
-    EXPONENT,
-    FLOOR,
     IGNORED,
-    censored_slopes,
-    collect_by_sigma,
     mills,
-    variance_parts,
 )
+from pkmodel.kernels.row_slopes import add_rows, along_directions
 from pkmodel.kernels.small_matrix import apply
 from pkmodel.kernels.subject import Psi, Work, make_work
 from pkmodel.kernels.types import Vector
-
-SMALL, LARGE = 1e-100, 1e100
-"""Variances between these are multiplied up, and one logarithm taken of several rows."""
 
 
 @kernel
@@ -70,74 +63,6 @@ def joint_value(individual: Individual, u: Vector, eta: Vector, work: Work) -> f
 
 
 @kernel
-def add_rows(
-    rows: Rows,
-    sigma: Vector,
-    begin: int,
-    count: int,
-    at: int,
-    work: Work,
-    by_direction: Vector,
-    by_sigma: Vector,
-) -> float:
-    """Add up -2 log likelihood of observations, and write half its slopes, with interaction.
-
-    Parameters
-    ----------
-    begin, count : int
-        The observations.
-    at : int
-        Where `work` has the prediction of the first of them.
-    by_direction : array (m,)
-        Written.
-    by_sigma : array (3,)
-        Written: in the active residual coefficients.
-    """
-    combine, active = rows.combine, rows.active
-    observed, states, values, first = rows.y, rows.status, work.f, work.f1
-    m = by_direction.size
-    for z in range(m):
-        by_direction[z] = 0.0
-    total = by_a = by_b = by_p = 0.0
-    product = 1.0
-    for j in range(at, at + count):
-        state = states[begin - at + j]
-        if state == IGNORED:
-            continue
-        f = values[j]
-        r, r1, w, wu = variance_parts(combine, sigma, f)
-        if state == CENSORED:
-            rho, by_f, by_r = censored_slopes(observed[begin - at + j], f, r)
-        else:
-            inverse = 1.0 / r
-            e = observed[begin - at + j] - f
-            by_f = -2.0 * e * inverse
-            rho = e * e * inverse
-            by_r = inverse * (1.0 - rho)
-            if not SMALL < product < LARGE:
-                total += np.log(product)
-                product = 1.0
-            if SMALL < r < LARGE:
-                product *= r
-            else:
-                rho += np.log(r)
-        total += rho
-        slope = 0.5 * (by_f + by_r * r1)
-        for z in range(m):
-            by_direction[z] += slope * first[j, z]
-        by_a += by_r * w
-        by_b += by_r * wu
-        if active[EXPONENT]:
-            by_p += by_r * wu * np.log(max(f, FLOOR))
-    collect_by_sigma(combine, sigma, (0.5 * by_a, 0.5 * by_b, 0.5 * by_p), by_sigma)
-    for k in range(3):
-        if not active[k]:
-            by_sigma[k] = 0.0
-    total += np.log(product)
-    return float(total)
-
-
-@kernel
 def joint_slopes(
     individual: Individual,
     u: Vector,
@@ -170,7 +95,8 @@ def joint_slopes(
     predict_rows(predict, steps, psi, rows, subject, eta, 1, work)
     begin = steps.first[subject]
     count = steps.first[subject + 1] - begin
-    total = add_rows(rows, population.sigma, begin, count, 0, work, by_direction, by_sigma)
+    total = add_rows(rows, population.sigma, begin, count, work, by_sigma)
+    along_directions(work, 0, count, by_direction)
     for a in range(n):
         total += u[a] * u[a]
     return 0.5 * total if np.isfinite(total) else np.inf

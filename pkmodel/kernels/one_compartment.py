@@ -11,22 +11,32 @@ import numpy as np
 from pkmodel._jit import allocating_kernel, kernel
 from pkmodel.kernels.events import BOLUS, OBSERVE, RESET, STEADY, Steps
 from pkmodel.kernels.subject import Psi, Work
-from pkmodel.kernels.transition import accumulation, elimination_slopes, elimination_values
-from pkmodel.kernels.types import Four, Vector
+from pkmodel.kernels.transition import (
+    accumulation,
+    elimination_slopes,
+    elimination_values,
+    transitions,
+)
+from pkmodel.kernels.types import Eight, Four, Vector
 
 
 @kernel
 def _propagate(a: Four, rate: float, dt: float, input_: float) -> Four:
     """Advance the amount and its kappa derivatives over an interval of constant input."""
-    if dt <= 0.0:
-        return a
+    y, given = rate * dt, input_ * dt
+    return _advance(a, elimination_values(y, given, elimination_slopes(y, given)))
+
+
+@kernel
+def _advance(a: Four, coefficients: Eight) -> Four:
+    """Advance the amount and its kappa derivatives by the coefficients of an interval."""
     a0, a1, a2, a3 = a
-    e0, e1, e2, e3, p0, p1, p2, p3 = elimination_values(rate, dt)
+    e0, e1, e2, e3, p0, p1, p2, p3 = coefficients
     return (
-        e0 * a0 + input_ * p0,
-        e0 * a1 + e1 * a0 + input_ * p1,
-        e0 * a2 + 2.0 * e1 * a1 + e2 * a0 + input_ * p2,
-        e0 * a3 + 3.0 * (e1 * a2 + e2 * a1) + e3 * a0 + input_ * p3,
+        e0 * a0 + p0,
+        e0 * a1 + e1 * a0 + p1,
+        e0 * a2 + 2.0 * e1 * a1 + e2 * a0 + p2,
+        e0 * a3 + 3.0 * (e1 * a2 + e2 * a1) + e3 * a0 + p3,
     )
 
 
@@ -51,6 +61,18 @@ def _steady(before: Four, rate: float, regimen: Vector) -> Four:
 
 
 @kernel
+def _logarithms(psi: Psi, subject: int, eta: Vector, at: int) -> tuple[float, float]:
+    """Logarithms of CL and V of a subject whose effects begin at a place of `eta`."""
+    cl, v, n = psi.order[0], psi.order[1], psi.effects
+    log_cl, log_v = psi.typical[subject, 0], psi.typical[subject, 1]
+    if cl < n:
+        log_cl += eta[at + cl]
+    if v < n:
+        log_v += eta[at + v]
+    return log_cl, log_v
+
+
+@kernel
 def predict_plain(
     steps: Steps, psi: Psi, low: int, high: int, eta: Vector, order: int, work: Work
 ) -> None:
@@ -58,42 +80,42 @@ def predict_plain(
 
     With f = scale * A(kappa) / V, the direction of log CL moves kappa, that of log V moves
     kappa back and 1 / V. Arrays are taken out of their records once: each access would count
-    references. Steps of equal length, one after the other, share their exponential.
+    references. What decays over the intervals is worked out for all of them together.
     """
-    cl, v, n, scale, typical = psi.order[0], psi.order[1], psi.effects, psi.scale, psi.typical
+    cl, v, n, scale = psi.order[0], psi.order[1], psi.effects, psi.scale
     start, kinds, durations = steps.start, steps.kind, steps.dt
     inputs, amounts, regimens = steps.rate, steps.amount, steps.regimen
     steady = steps.steady
     f, first, second, third = work.f, work.f1, work.f2, work.f3
+    begin, end = start[low], start[high]
+    times, decay = work.time[: end - begin], work.decay
+    for i in range(low, high):
+        log_cl, log_v = _logarithms(psi, i, eta, (i - low) * n)
+        rate = np.exp(log_cl - log_v)
+        for s in range(start[i], start[i + 1]):
+            times[s - begin] = rate * durations[s]
+    transitions(times, inputs[begin:end], durations[begin:end], decay)
     j = 0
     for i in range(low, high):
-        log_cl = typical[i, 0]
-        log_v = typical[i, 1]
-        if cl < n:
-            log_cl += eta[(i - low) * n + cl]
-        if v < n:
-            log_v += eta[(i - low) * n + v]
-        rate = np.exp(log_cl - log_v)
+        log_cl, log_v = _logarithms(psi, i, eta, (i - low) * n)
         factor = scale * np.exp(-log_v)
         a = (0.0, 0.0, 0.0, 0.0)
-        known, e, ye, value, slope = 0.0, 1.0, 0.0, 1.0, 0.0
         for s in range(start[i], start[i + 1]):
-            dt = durations[s]
+            at = s - begin
+            e, ye, gain, slope = decay[0, at], decay[1, at], decay[2, at], decay[3, at]
             if order > 1:
-                a = _propagate(a, rate, dt, inputs[s])
-            elif dt > 0.0:
-                if dt != known:
-                    e, ye, value, slope = elimination_slopes(rate, dt)
-                    known = dt
-                amount = inputs[s] * dt
-                a = (e * a[0] + amount * value, e * a[1] - ye * a[0] + amount * slope, 0.0, 0.0)
+                given = inputs[s] * durations[s]
+                a = _advance(a, elimination_values(times[at], given, (e, ye, gain, slope)))
+            else:
+                a = (e * a[0] + gain, e * a[1] + (slope - ye * a[0]), 0.0, 0.0)
             kind = kinds[s]
             if kind == OBSERVE:
-                f0, f1, f2, f3 = factor * a[0], factor * a[1], factor * a[2], factor * a[3]
+                f0, f1 = factor * a[0], factor * a[1]
                 f[j] = f0
                 first[j, cl] = f1
                 first[j, v] = -(f1 + f0)
                 if order > 1:
+                    f2, f3 = factor * a[2], factor * a[3]
                     if cl < n:
                         second[j, cl, cl] = f2
                         second[j, cl, v] = -(f2 + f1)
@@ -116,4 +138,4 @@ def predict_plain(
             elif kind == RESET:
                 a = (0.0, 0.0, 0.0, 0.0)
             elif kind == STEADY:
-                a = _steady(a, rate, regimens[steady[s]])
+                a = _steady(a, np.exp(log_cl - log_v), regimens[steady[s]])

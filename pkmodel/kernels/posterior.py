@@ -1,8 +1,8 @@
 """The joint posterior density of population parameters and effects, as a sampler calls it.
 
-Its vector is (z, z_1, ..., z_subjects), with packed parameters x = anchor + spread z and the z_i of
-the effects' coordinates. From there to the rows and back no Python is run, and nothing is kept from
-one call to the next, so that any number of threads may call at once.
+Its vector is (z, z_1, ..., z_n), with packed parameters x = anchor + spread z and the z_a of all
+subjects in the coordinates of an effect. From there to the rows and back no Python is run, and
+nothing is kept from one call to the next, so that any number of threads may call at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pkmodel._jit import Address, allocating_kernel, as_array, c_function, kernel, recalled
-from pkmodel.kernels.bend import KEPT
+from pkmodel.kernels.bend import make_bent
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy, place_effects
 from pkmodel.kernels.likelihood import Population, Rows
@@ -105,12 +105,12 @@ def _psi_at(psi: Psi, varies: bool, mu: Vector, jacobian: Vector) -> Psi:
 
 @allocating_kernel
 def _shifts(first: Counts, carrier: Counts, mu: Vector) -> Vector:
-    """Typical parameters that the centred effects are measured from; array (subjects, n)."""
-    out = np.zeros((first.size, carrier.size))
+    """Typical parameters that the centred effects are measured from; array (n, subjects)."""
+    out = np.zeros((carrier.size, first.size))
     for a in range(carrier.size):
         if carrier[a] >= 0:
             for i in range(first.size):
-                out[i, a] = mu[first[i], carrier[a]]
+                out[a, i] = mu[first[i], carrier[a]]
     return out
 
 
@@ -127,12 +127,12 @@ def _add_by_theta(
             total = 0.0
             for a in range(n):
                 if carrier[a] >= 0:
-                    total += by_shift[i, a] * jacobian[at, carrier[a], k]
+                    total += by_shift[a, i] * jacobian[at, carrier[a], k]
             if varies:
-                total += by_direction[i, n + k]
+                total += by_direction[n + k, i]
             else:
                 for p in range(order.size):
-                    total += by_direction[i, order[p]] * jacobian[at, p, k]
+                    total += by_direction[order[p], i] * jacobian[at, p, k]
             by_theta[k] += total
 
 
@@ -154,7 +154,7 @@ def _write_gradient(spread: Vector, by_x: Vector, by_z: Vector, gradient: Vector
 
     Parameters
     ----------
-    by_x, by_z : arrays (size,), (subjects, n)
+    by_x, by_z : arrays (size,), (n, subjects)
         Slopes of -log density.
     """
     size = by_x.size
@@ -164,9 +164,9 @@ def _write_gradient(spread: Vector, by_x: Vector, by_z: Vector, gradient: Vector
             total += spread[j, k] * by_x[j]
         gradient[k] = -total
     at = size
-    for i in range(by_z.shape[0]):
-        for a in range(by_z.shape[1]):
-            gradient[at] = -by_z[i, a]
+    for a in range(by_z.shape[0]):
+        for i in range(by_z.shape[1]):
+            gradient[at] = -by_z[a, i]
             at += 1
     is_finite = True
     for k in range(gradient.size):
@@ -177,7 +177,7 @@ def _write_gradient(spread: Vector, by_x: Vector, by_z: Vector, gradient: Vector
 @allocating_kernel
 def _make_here(target: Target) -> Here:
     size, free, n = target.anchor.size, target.layout.free.shape[0], target.psi.effects
-    count, parameters = target.tape.slots.shape[0], target.tape.result.size
+    count, parameters = target.tape.which.size, target.tape.result.size
     return Here(
         np.empty(size),
         np.empty(size),
@@ -206,8 +206,7 @@ def _go(target: Target, vector: Vector, here: Here) -> bool:
 @allocating_kernel
 def _point(target: Target, vector: Vector, here: Here) -> Point:
     """Coordinates of the effects at a vector."""
-    subjects, n = target.coordinates.place.shape
-    z = vector[here.x.size :].copy().reshape((subjects, n))
+    z = vector[here.x.size :].copy().reshape(target.coordinates.place.shape)
     return Point(z, here.distance, _shifts(target.first, target.carrier, here.mu))
 
 
@@ -229,12 +228,12 @@ def joint_log_density(vector: Vector, gradient: Vector, target: Target) -> float
         return -np.inf
     factor, sigma = here.factor, here.sigma
     psi = _psi_at(target.psi, target.varies, here.mu, here.jacobian)
-    subjects, n = target.coordinates.place.shape
+    n, subjects = target.coordinates.place.shape
     slopes = Slopes(
-        np.empty((subjects, n)),
+        np.empty((n, subjects)),
         np.empty(size),
-        np.empty((subjects, psi.direction.shape[2])),
-        np.empty((subjects, n)),
+        np.empty((psi.direction.shape[2], subjects)),
+        np.empty((n, subjects)),
         np.empty((n, n)),
         np.empty(3),
     )
@@ -265,15 +264,15 @@ def effects_along(
     count: int, dimension: int, vectors: Vector, x: Vector, eta: Vector, target: Target
 ) -> None:
     """Write packed parameters and effects at vectors, one after the other in flat arrays."""
-    subjects, n = target.coordinates.place.shape
+    n, subjects = target.coordinates.place.shape
     size = target.anchor.size
     here = _make_here(target)
-    u, own, kept = np.empty((subjects, n)), np.empty((subjects, n)), np.empty((subjects, n, KEPT))
+    u, own, bent = np.empty((n, subjects)), np.empty((subjects, n)), make_bent(n, subjects)
     for k in range(count):
         vector = vectors[k * dimension : (k + 1) * dimension]
         _go(target, vector, here)
         point = _point(target, vector, here)
-        place_effects(target.coordinates, point, here.factor, u, own, kept)
+        place_effects(target.coordinates, point, here.factor, u, own, bent)
         for j in range(size):
             x[k * size + j] = here.x[j]
         for i in range(subjects):
@@ -301,7 +300,7 @@ def effects_entrance(
 ) -> int:
     """Write packed parameters, arrays (count, size), and effects (count, subjects, n)."""
     record = recall(target)
-    subjects, n = record.coordinates.place.shape
+    n, subjects = record.coordinates.place.shape
     effects_along(
         count,
         dimension,

@@ -100,46 +100,6 @@ def variance_by_sigma(combine: int, sigma: Vector, f: float, slot: int) -> Three
 
 
 @kernel
-def variance_parts(combine: int, sigma: Vector, f: float) -> Four:
-    """Residual variance, its slope in f, and what its slopes in a and b are multiples of.
-
-    Returns
-    -------
-    tuple of 4 floats
-        R, R', then a weight w and w f^q with dR/da and dR/db as in `collect_by_sigma`.
-    """
-    a, b, p = sigma[0], sigma[1], sigma[2]
-    if combine == VARIANCE:
-        u, u1, _, _ = _power(2.0 * p, max(f, FLOOR))
-        r, r1, w = a * a + b * b * u, b * b * u1, 1.0
-    else:
-        u, u1, _, _ = _power(p, max(f, FLOOR))
-        w = a + b * u
-        r, r1 = w * w, 2.0 * w * b * u1
-    return r, (r1 if f >= FLOOR else 0.0), w, w * u
-
-
-@kernel
-def collect_by_sigma(combine: int, sigma: Vector, sums: Three, by_sigma: Vector) -> None:
-    """Write slopes in a, b and p.
-
-    Parameters
-    ----------
-    sums : tuple of 3 floats
-        Over rows, the slope in the variance times w, w f^q and w f^q log f of `variance_parts`.
-    """
-    a, b = sigma[0], sigma[1]
-    if combine == VARIANCE:
-        by_sigma[ADDITIVE] = 2.0 * a * sums[0]
-        by_sigma[SLOPE] = 2.0 * b * sums[1]
-        by_sigma[EXPONENT] = 2.0 * b * b * sums[2]
-    else:
-        by_sigma[ADDITIVE] = 2.0 * sums[0]
-        by_sigma[SLOPE] = 2.0 * sums[1]
-        by_sigma[EXPONENT] = 2.0 * b * sums[2]
-
-
-@kernel
 def quantified(y: float, f: float, variances: Four) -> Six:
     """Contribution of a quantified row.
 

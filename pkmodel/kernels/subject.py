@@ -68,6 +68,12 @@ class Work(NamedTuple):
     vector : array (9, m)
     grid : array (points,)
         Scratch.
+    time : array (steps,)
+        Length of each interval in time constants, in the plain case.
+    decay : array (4, steps)
+        What `transitions` makes of them.
+    power, columns : arrays (2, observations), (4, observations)
+        What `row_slopes` makes of the rows.
     """
 
     f: Float1
@@ -80,15 +86,20 @@ class Work(NamedTuple):
     matrix: Float3
     vector: Float2
     grid: Float1
+    time: Float1
+    decay: Float2
+    power: Float2
+    columns: Float2
 
 
 @allocating_kernel
 def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
     """Allocate room for the largest of the subjects low ... high - 1."""
     n, m = psi.effects, psi.direction.shape[2]
-    most = 0
+    most = intervals = 0
     for i in range(low, high):
         most = max(most, steps.first[i + 1] - steps.first[i])
+        intervals = max(intervals, steps.start[i + 1] - steps.start[i])
     return Work(
         np.zeros(most),
         np.zeros((most, m)),
@@ -100,4 +111,8 @@ def make_work(steps: Steps, psi: Psi, low: int, high: int) -> Work:
         np.zeros((8, m, m)),
         np.zeros((9, m)),
         np.zeros(MOST_POINTS),
+        np.zeros(intervals),
+        np.zeros((4, intervals)),
+        np.zeros((2, most)),
+        np.zeros((4, most)),
     )

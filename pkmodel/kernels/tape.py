@@ -76,8 +76,10 @@ class Tape(NamedTuple):
 
     Attributes
     ----------
-    slots : array (n, slots)
-        What no theta touches, covariates put in, for every row or subject; else anything.
+    slots : array (k, slots)
+        What no theta touches, covariates put in, for all different rows; else anything.
+    which : array (n,)
+        Which of them every row or subject is.
     theta : array (k, 3)
         Slot of a theta, its number among all, and its number among the free ones or -1.
     code : array (operations,)
@@ -89,6 +91,7 @@ class Tape(NamedTuple):
     """
 
     slots: Float2
+    which: Long1
     theta: Long2
     code: Long1
     place: Long2
@@ -209,21 +212,28 @@ def typical_parameters(tape: Tape, theta: Vector, mu: Vector, jacobian: Vector) 
     jacobian : array (n, parameters, free thetas)
         Written.
     """
-    slots = tape.slots.shape[1]
-    value, slope = np.zeros(slots), np.zeros((slots, jacobian.shape[2]))
+    different, slots = tape.slots.shape
+    parameters, free = jacobian.shape[1], jacobian.shape[2]
+    value, slope = np.zeros(slots), np.zeros((slots, free))
+    own, own_slope = np.empty((different, parameters)), np.empty((different, parameters, free))
     for k in range(tape.theta.shape[0]):
         if tape.theta[k, 2] >= 0:
             slope[tape.theta[k, 0], tape.theta[k, 2]] = 1.0
-    for row in range(mu.shape[0]):
+    for row in range(different):
         _play(tape, row, theta, value, slope)
-        for p in range(mu.shape[1]):
+        for p in range(parameters):
             found, distribution = value[tape.result[p]], tape.distribution[p]
             if distribution == LOGNORMAL:
-                mu[row, p], scale = np.log(found), 1.0 / found
+                own[row, p], scale = np.log(found), 1.0 / found
             elif distribution == NORMAL:
-                mu[row, p], scale = found, 1.0
+                own[row, p], scale = found, 1.0
             else:
-                mu[row, p] = np.log(found / (1.0 - found))
+                own[row, p] = np.log(found / (1.0 - found))
                 scale = 1.0 / (found * (1.0 - found))
-            for k in range(jacobian.shape[2]):
-                jacobian[row, p, k] = scale * slope[tape.result[p], k]
+            for k in range(free):
+                own_slope[row, p, k] = scale * slope[tape.result[p], k]
+    for row in range(mu.shape[0]):
+        for p in range(parameters):
+            mu[row, p] = own[tape.which[row], p]
+            for k in range(free):
+                jacobian[row, p, k] = own_slope[tape.which[row], p, k]

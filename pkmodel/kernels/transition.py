@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from pkmodel._jit import allocating_kernel, kernel
+from pkmodel._jit import allocating_kernel, arithmetic_kernel, kernel, vector_kernel
+from pkmodel.kernels.exponential import FARTHEST, exponential
 from pkmodel.kernels.types import Eight, Four, Vector
 
 SERIES_BELOW = 0.1
@@ -27,75 +28,77 @@ MONOMIALS = 10
 """Derivatives in (kappa, lambda): 1, k, l, kk, kl, ll, kkk, kkl, kll, lll."""
 
 
-@kernel
-def elimination_slopes(rate: float, dt: float) -> Four:
-    """Decay and its log k derivative, then the response over dt and its; as `elimination_values`.
+@arithmetic_kernel
+def elimination_slopes(y: float, given: float) -> Four:
+    """Decay and its log k derivative over an interval, then the gain and its.
+
+    Parameters
+    ----------
+    y : float
+        Length of the interval in time constants, k dt.
+    given : float
+        Constant input over the interval, times its length.
 
     Returns
     -------
     tuple of 4 floats
-        The derivative of the decay as y exp(-y), y = k dt, which is its negative.
+        exp(-y); y exp(-y), the negative of its derivative; given (1 - exp(-y)) / y, and its
+        derivative.
     """
-    y = rate * dt
-    e = np.exp(-y)
-    if y > 700.0:
-        e = 0.0
-        ye = 0.0
-    else:
-        ye = y * e
-    if y < SERIES_BELOW:
-        slope = SLOPE_9
-        slope = SLOPE_8 - y * slope
-        slope = SLOPE_7 - y * slope
-        slope = SLOPE_6 - y * slope
-        slope = SLOPE_5 - y * slope
-        slope = SLOPE_4 - y * slope
-        slope = SLOPE_3 - y * slope
-        slope = SLOPE_2 - y * slope
-        slope = SLOPE_1 - y * slope
-        first = -y * (0.5 - y * slope)
-        return e, ye, e - first, first
+    e = exponential(-min(y, FARTHEST))
+    is_over = y > FARTHEST
+    e = 0.0 if is_over else e
+    ye = 0.0 if is_over else y * e
+    slope = SLOPE_9
+    slope = SLOPE_8 - y * slope
+    slope = SLOPE_7 - y * slope
+    slope = SLOPE_6 - y * slope
+    slope = SLOPE_5 - y * slope
+    slope = SLOPE_4 - y * slope
+    slope = SLOPE_3 - y * slope
+    slope = SLOPE_2 - y * slope
+    slope = SLOPE_1 - y * slope
+    first = -y * (0.5 - y * slope)
     value = (1.0 - e) / y
-    return e, ye, value, e - value
+    is_short = y < SERIES_BELOW
+    value, first = (e - first if is_short else value), (first if is_short else e - value)
+    return e, ye, given * value, given * first
+
+
+@vector_kernel
+def transitions(y: Vector, rate: Vector, dt: Vector, out: Vector) -> None:
+    """Write `elimination_slopes` of all intervals into the rows of an array (4, intervals)."""
+    for k in range(y.size):
+        out[0, k], out[1, k], out[2, k], out[3, k] = elimination_slopes(y[k], rate[k] * dt[k])
 
 
 @kernel
-def elimination_values(rate: float, dt: float) -> Eight:
-    """Decay exp(-k dt) and response to unit input (1 - exp(-k dt)) / k over an interval.
+def elimination_values(y: float, given: float, slopes: Four) -> Eight:
+    """Decay exp(-k dt) and gain over an interval, with derivatives.
 
     Parameters
     ----------
-    rate : float
-        Elimination rate constant k.
-    dt : float
-        Length of the interval.
+    y, given : float
+    slopes : tuple of 4 floats
+        `elimination_slopes` of these.
 
     Returns
     -------
     tuple of 8 floats
-        Decay and its first three derivatives in log k, then the response and its three.
+        Decay and its first three derivatives in log k, then the gain and its three.
     """
-    y = rate * dt
-    e, ye, value, first = elimination_slopes(rate, dt)
+    e, ye, gain, first = slopes
     yye = y * ye
-    second = -ye - first
-    third = yye - ye - second
-    return (
-        e,
-        -ye,
-        yye - ye,
-        3.0 * yye - ye - y * yye,
-        dt * value,
-        dt * first,
-        dt * second,
-        dt * third,
-    )
+    second = -given * ye - first
+    third = given * (yye - ye) - second
+    return e, -ye, yye - ye, 3.0 * yye - ye - y * yye, gain, first, second, third
 
 
 @kernel
 def elimination(rate: float, dt: float, decay: Vector, response: Vector) -> None:
-    """Write `elimination_values` into two arrays (4,)."""
-    values = elimination_values(rate, dt)
+    """Write the decay and the response to unit input, with derivatives, into two arrays (4,)."""
+    y = rate * dt
+    values = elimination_values(y, dt, elimination_slopes(y, dt))
     decay[0], decay[1], decay[2], decay[3] = values[0], values[1], values[2], values[3]
     response[0], response[1], response[2], response[3] = values[4], values[5], values[6], values[7]
 

@@ -11,6 +11,7 @@ Vector = NDArray[np.float64]
 """An array of numbers, of any shape."""
 
 Counts = NDArray[np.int64]
+Bytes = NDArray[np.int8]
 Three = tuple[float, float, float]
 Four = tuple[float, float, float, float]
 Six = tuple[float, float, float, float, float, float]
