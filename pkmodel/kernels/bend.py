@@ -20,6 +20,7 @@ import numpy as np
 
 from pkmodel._jit import allocating_kernel, vector_kernel
 from pkmodel.kernels.exponential import FARTHEST, exponential, log_product
+from pkmodel.kernels.long_sums import add, add_product, add_triple
 from pkmodel.kernels.types import Vector
 
 REACH = 2.0
@@ -85,27 +86,6 @@ def _own(skew: Vector, z: Vector, square: Vector, slope: Vector, out: Vector, by
 
 
 @vector_kernel
-def _add(factor: float, skew: Vector, x: Vector, out: Vector) -> None:
-    """Add factor skew x."""
-    for i in range(out.size):
-        out[i] += factor * skew[i] * x[i]
-
-
-@vector_kernel
-def _add_product(factor: float, skew: Vector, x: Vector, y: Vector, out: Vector) -> None:
-    """Add factor skew x y."""
-    for i in range(out.size):
-        out[i] += factor * skew[i] * x[i] * y[i]
-
-
-@vector_kernel
-def _add_constant(factor: float, skew: Vector, out: Vector) -> None:
-    """Add factor skew."""
-    for i in range(out.size):
-        out[i] += factor * skew[i]
-
-
-@vector_kernel
 def _stretched(s: Vector, inside: Vector, w: Vector) -> float:
     """Replace s by exp(s), add exp(s) inside to w, and return the sum of s."""
     total = 0.0
@@ -157,12 +137,12 @@ def bend(skew: Vector, z: Vector, w: Vector, bent: Bent) -> float:
         inside, along, stretch = bent.inside[a], bent.along[a], bent.stretch[a]
         _own(skew[a, a, a], z[a], bent.square[a], bent.slope[a], inside, along)
         for b in range(a):
-            _add(-0.5, skew[a, a, b], z[b], stretch)
-            _add(-0.5, skew[b, b, a], bent.square[b], w[a])
+            add_product(-0.5, skew[a, a, b], z[b], stretch)
+            add_product(-0.5, skew[b, b, a], bent.square[b], w[a])
             for c in range(b):
-                _add_product(-1.0, skew[a, b, c], z[b], z[c], w[a])
+                add_triple(-1.0, skew[a, b, c], z[b], z[c], w[a])
         for b in range(a + 1, n):
-            _add_constant(-0.5, skew[b, b, a], w[a])
+            add(-0.5, skew[b, b, a], w[a])
         volume += _stretched(stretch, inside, w[a]) + log_product(along)
     return volume
 
@@ -175,7 +155,7 @@ def bend_back(skew: Vector, z: Vector, bent: Bent, by_w: Vector, by_z: Vector) -
         _by_own(skew[a, a, a], bent.second[a], along, stretch, by_w[a], by_z[a])
         for b in range(a):
             _add_by_stretch(skew[a, a, b], bent.inside[a], stretch, by_w[a], by_z[b])
-            _add_product(-0.5, skew[b, b, a], bent.slope[b], by_w[a], by_z[b])
+            add_triple(-0.5, skew[b, b, a], bent.slope[b], by_w[a], by_z[b])
             for c in range(b):
-                _add_product(-1.0, skew[a, b, c], z[c], by_w[a], by_z[b])
-                _add_product(-1.0, skew[a, b, c], z[b], by_w[a], by_z[c])
+                add_triple(-1.0, skew[a, b, c], z[c], by_w[a], by_z[b])
+                add_triple(-1.0, skew[a, b, c], z[b], by_w[a], by_z[c])

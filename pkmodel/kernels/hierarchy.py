@@ -18,10 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel._jit import allocating_kernel, vector_kernel
+from pkmodel._jit import allocating_kernel
 from pkmodel.kernels.bend import Bent, bend, bend_back, make_bent
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, to_log
+from pkmodel.kernels.long_sums import add, add_product, dot
 from pkmodel.kernels.predict import predict_at
 from pkmodel.kernels.row_slopes import add_rows, add_up_by_subject
 from pkmodel.kernels.subject import Psi, Work
@@ -92,38 +93,15 @@ class Slopes(NamedTuple):
     by_sigma: NDArray[np.float64]
 
 
-@vector_kernel
-def _add(factor: float, x: Vector, out: Vector) -> None:
-    """Add factor x."""
-    for i in range(out.size):
-        out[i] += factor * x[i]
-
-
-@vector_kernel
-def _add_product(x: Vector, y: Vector, out: Vector) -> None:
-    """Add x y."""
-    for i in range(out.size):
-        out[i] += x[i] * y[i]
-
-
-@vector_kernel
-def _dot(x: Vector, y: Vector) -> float:
-    """Sum of x y."""
-    total = 0.0
-    for i in range(x.size):
-        total += x[i] * y[i]
-    return total
-
-
 @allocating_kernel
 def _coordinates(coordinates: Coordinates, point: Point, w: Vector, out: Vector) -> None:
     """Write place + slope (x - anchor) + spread w; array (n, subjects)."""
     for a in range(out.shape[0]):
         out[a] = coordinates.place[a]
         for k in range(point.distance.size):
-            _add(point.distance[k], coordinates.slope[a, k], out[a])
+            add(point.distance[k], coordinates.slope[a, k], out[a])
         for b in range(a + 1):
-            _add_product(coordinates.spread[a, b], w[b], out[a])
+            add_product(1.0, coordinates.spread[a, b], w[b], out[a])
 
 
 @allocating_kernel
@@ -131,9 +109,9 @@ def _to_standard(coordinates: Coordinates, point: Point, factor: Vector, u: Vect
     """Turn coordinates into the standard effects, arrays (n, subjects), in place."""
     for a in range(u.shape[0]):
         if coordinates.centred[a]:
-            _add(-1.0, point.shift[a], u[a])
+            add(-1.0, point.shift[a], u[a])
             for b in range(a):
-                _add(-factor[a, b], u[b], u[a])
+                add(-factor[a, b], u[b], u[a])
             for i in range(u.shape[1]):
                 u[a, i] /= factor[a, a]
 
@@ -156,7 +134,7 @@ def place_effects(
     for a in range(u.shape[0]):
         own[:] = 0.0
         for b in range(a + 1):
-            _add(factor[a, b], u[b], own)
+            add(factor[a, b], u[b], own)
         eta[:, a] = own
     return volume
 
@@ -179,16 +157,16 @@ def _carry_back(
             for i in range(subjects):
                 by_u[a, i] /= factor[a, a]
             for b in range(a):
-                _add(-factor[a, b], by_u[a], by_u[b])
+                add(-factor[a, b], by_u[a], by_u[b])
             for b in range(a + 1):
-                by_factor[a, b] -= _dot(by_u[a], u[b])
+                by_factor[a, b] -= dot(by_u[a], u[b])
             by_factor[a, a] += subjects / factor[a, a]
-            _add(1.0, by_eta[a], by_u[a])
-            _add(-1.0, by_u[a], by_shift[a])
+            add(1.0, by_eta[a], by_u[a])
+            add(-1.0, by_u[a], by_shift[a])
         else:
             for b in range(a, -1, -1):
-                by_factor[a, b] += _dot(by_eta[a], u[b])
-                _add(factor[a, b], by_eta[a], by_u[b])
+                by_factor[a, b] += dot(by_eta[a], u[b])
+                add(factor[a, b], by_eta[a], by_u[b])
 
 
 @allocating_kernel
@@ -200,9 +178,9 @@ def _through_coordinates(
     by_distance[:] = 0.0
     for a in range(by_w.shape[0]):
         for k in range(by_distance.size):
-            by_distance[k] += _dot(coordinates.slope[a, k], by_coordinate[a])
+            by_distance[k] += dot(coordinates.slope[a, k], by_coordinate[a])
         for b in range(a + 1):
-            _add_product(coordinates.spread[a, b], by_coordinate[a], by_w[b])
+            add_product(1.0, coordinates.spread[a, b], by_coordinate[a], by_w[b])
 
 
 @allocating_kernel
@@ -210,7 +188,7 @@ def _prior_of(coordinates: Coordinates, factor: Vector, u: Vector) -> float:
     """Half of -2 log density of the effects, in their coordinates."""
     total = 0.0
     for a in range(u.shape[0]):
-        total += 0.5 * _dot(u[a], u[a])
+        total += 0.5 * dot(u[a], u[a])
         if coordinates.centred[a]:
             total += u.shape[1] * np.log(factor[a, a])
     return total

@@ -11,6 +11,7 @@ import numpy as np
 from pkmodel._jit import arithmetic_kernel, kernel, vector_kernel
 from pkmodel.kernels.exponential import is_ordinary, log_product
 from pkmodel.kernels.likelihood import Rows
+from pkmodel.kernels.long_sums import dot, total
 from pkmodel.kernels.residual import (
     ADDITIVE,
     CENSORED,
@@ -99,34 +100,14 @@ def _put_right(
         out[ADDED, j], out[SPREAD, j], out[BY_F, j], out[BY_WEIGHT, j] = added, 1.0, by_f, by_weight
 
 
-@vector_kernel
-def _sum(x: Vector) -> float:
-    total = 0.0
-    for j in range(x.size):
-        total += x[j]
-    return total
-
-
-@vector_kernel
-def _by_weight(power: Vector, by_weight: Vector) -> tuple[float, float]:
-    """Add up slopes in the weights, and those times f^q."""
-    total, by_power = 0.0, 0.0
-    for j in range(by_weight.size):
-        total += by_weight[j]
-        by_power += by_weight[j] * power[j]
-    return total, by_power
-
-
 @kernel
 def _by_sigma(
     rows: Rows, sigma: Vector, f: Vector, power: Vector, by_weight: Vector, by_sigma: Vector
 ) -> None:
     """Write half the slopes in the active residual coefficients."""
-    total, by_power = _by_weight(power, by_weight)
-    b = sigma[SLOPE]
-    is_sum = rows.combine == VARIANCE
-    by_sigma[ADDITIVE] = 2.0 * (sigma[ADDITIVE] if is_sum else 1.0) * total
-    by_sigma[SLOPE] = 2.0 * (b if is_sum else 1.0) * by_power
+    b, is_sum = sigma[SLOPE], rows.combine == VARIANCE
+    by_sigma[ADDITIVE] = 2.0 * (sigma[ADDITIVE] if is_sum else 1.0) * total(by_weight)
+    by_sigma[SLOPE] = 2.0 * (b if is_sum else 1.0) * dot(by_weight, power)
     by_sigma[EXPONENT] = 0.0
     if rows.active[EXPONENT]:
         by_log = 0.0
@@ -158,14 +139,14 @@ def add_rows(
     _powers(2.0 * sigma[EXPONENT] if is_sum else sigma[EXPONENT], f, power)
     _quantified(is_sum, sigma, y, f, power, columns)
     _put_right(is_sum, sigma, y, status, f, power, columns)
-    total, spread = _sum(columns[ADDED, :count]), columns[SPREAD, :count]
+    added, spread = total(columns[ADDED, :count]), columns[SPREAD, :count]
     if is_ordinary(spread):
-        total += log_product(spread)
+        added += log_product(spread)
     else:
         for j in range(count):
-            total += np.log(spread[j])
+            added += np.log(spread[j])
     _by_sigma(rows, sigma, f, power[POWER, :count], columns[BY_WEIGHT, :count], by_sigma)
-    return total
+    return added
 
 
 @kernel
@@ -173,10 +154,10 @@ def along_directions(work: Work, begin: int, end: int, by_direction: Vector) -> 
     """Write half the slopes of some rows of `work` in the directions, array (m,)."""
     first, by_f = work.f1, work.columns[BY_F]
     for z in range(by_direction.size):
-        total = 0.0
+        along = 0.0
         for j in range(begin, end):
-            total += by_f[j] * first[j, z]
-        by_direction[z] = total
+            along += by_f[j] * first[j, z]
+        by_direction[z] = along
 
 
 @kernel
