@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,3 +89,56 @@ def test_objective_of_a_subject_whose_mode_is_far(method: str) -> None:
     case = make_steep_case()
     found, _ = evaluate(case, method)
     assert found == pytest.approx(float(objective(case, method)), rel=1e-9)
+
+
+VANISHED = """
+[data]
+file = "{file}"
+[model]
+structure = "one_compartment"
+[model.parameters]
+CL = "cl"
+V = "v"
+[theta]
+cl = {{ init = 120, lower = 0 }}
+v = {{ init = 10, lower = 0 }}
+[omega]
+CL = 0.05
+V = 0.05
+[residual]
+lognormal = 0.1
+[fit]
+method = "{method}"
+censoring = "{censoring}"
+"""
+
+
+@pytest.mark.parametrize("censoring", ["m1", "m3"])
+def test_a_late_row_below_the_limit_adds_nothing_where_its_prediction_is_zero(
+    censoring: str, tmp_path: Path
+) -> None:
+    """No float is as small as exp(-1000), and a lognormal residual has its logarithm."""
+    times = np.array([0.0, 0.1, 0.2, 0.3, 90.0])
+    frame = pd.DataFrame({"ID": 1, "TIME": times, "AMT": [100.0, 0, 0, 0, 0]})
+    frame["DV"] = [np.nan, 3.3, 0.9, 0.4, 0.01]
+    frame["EVID"] = frame["MDV"] = [1, 0, 0, 0, 0]
+    frame["CENS"] = [0, 0, 0, 0, 1]
+    u = np.array([[[0.3, -0.2]]])
+    found = {}
+    for rows in (4, 5):
+        file, model = tmp_path / f"{rows}.csv", tmp_path / f"{rows}.toml"
+        frame[:rows].to_csv(file, index=False, na_rep=".")
+        for method in ("focei", "laplace"):
+            model.write_text(VANISHED.format(file=file, method=method, censoring=censoring))
+            problem = pk.evaluate(model).problem
+            x = problem.packing.initial()
+            evaluation = problem.evaluate(x)
+            value, slope = problem.joint_slopes(x, u)
+            found[rows, method] = [
+                evaluation.objective,
+                *evaluation.gradient,
+                *value[0],
+                *slope[0, 0],
+            ]
+    for method in ("focei", "laplace"):
+        np.testing.assert_allclose(found[5, method], found[4, method], rtol=1e-12)

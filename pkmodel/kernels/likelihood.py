@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pkmodel._jit import kernel
 from pkmodel.kernels.events import Steps
+from pkmodel.kernels.exponential import LEAST
 from pkmodel.kernels.predict import predict_at
 from pkmodel.kernels.residual import (
     CENSORED,
@@ -85,10 +86,10 @@ class Individual(NamedTuple):
 
 @kernel
 def to_log(work: Work, rows: int, n: int, m: int, order: int) -> None:
-    """Replace f and its derivatives by those of log f."""
+    """Replace f and its derivatives by those of log f: -inf and 0 where f is as good as 0."""
     for j in range(rows):
         f = work.f[j]
-        inverse = 1.0 / f
+        inverse = 0.0 if f < LEAST else 1.0 / f
         if order > 2:
             for a in range(n):
                 for b in range(n):
@@ -109,7 +110,7 @@ def to_log(work: Work, rows: int, n: int, m: int, order: int) -> None:
         if order > 0:
             for b in range(m):
                 work.f1[j, b] *= inverse
-        work.f[j] = np.log(f) if f > 0.0 else -np.inf
+        work.f[j] = -np.inf if f < LEAST else np.log(f)
 
 
 @kernel

@@ -189,7 +189,10 @@ def censored(limit: float, f: float, variances: Four) -> Six:
     """Contribution of a row below `limit`, as `quantified`.
 
     The weight is the Gauss-Newton one: m (dz/df)^2 with z = (limit - f) / sd, never negative.
+    Nothing is contributed where f is the logarithm of 0, which is below any limit.
     """
+    if f == -np.inf:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     r, d1, d2, d3 = variances
     w = 1.0 / np.sqrt(r)
     c = -0.5 * w * w * w
@@ -216,6 +219,8 @@ def censored(limit: float, f: float, variances: Four) -> Six:
 @kernel
 def censored_slopes(limit: float, f: float, r: float) -> Three:
     """Contribution of a row below `limit`, and its slopes in f and in the variance r."""
+    if f == -np.inf:
+        return 0.0, 0.0, 0.0
     w = 1.0 / np.sqrt(r)
     z = (limit - f) * w
     log_p, ratio, _, _ = mills(z)
@@ -225,6 +230,8 @@ def censored_slopes(limit: float, f: float, r: float) -> Three:
 @kernel
 def censored_by_sigma(limit: float, f: float, variances: Four, s: Three) -> Four:
     """Differentiate (rho, rho', rho'', weight) in a coefficient that moves the variance by `s`."""
+    if f == -np.inf:
+        return 0.0, 0.0, 0.0, 0.0
     r, d1, d2, _ = variances
     s0, s1, s2 = s
     w = 1.0 / np.sqrt(r)
