@@ -36,7 +36,6 @@ from typing import Annotated, Any, NewType, cast, get_args, get_origin, get_type
 
 import numba
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, typeof_impl
@@ -200,24 +199,24 @@ def _put(_context: Any, room: Any, record: Any) -> Any:
     return numba.void(room, record), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def bits_of(_context: Any, _number: Any) -> Any:
-    """Bits, for kernels only, of a float as a whole number."""
+def _reinterpreted(given: Any, result: Any) -> Callable[[Any], Any]:
+    """Return a function, for kernels only, that takes the bits of one type as another."""
 
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], ir.IntType(64))
+    @intrinsic  # type: ignore[untyped-decorator]
+    def convert(_context: Any, _value: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            return builder.bitcast(values[0], context.get_value_type(result))
 
-    return numba.int64(numba.float64), generate
+        return result(given), generate
+
+    return cast(Callable[[Any], Any], convert)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def float_of(_context: Any, _bits: Any) -> Any:
-    """Float, for kernels only, that has these bits."""
+bits_of = _reinterpreted(numba.float64, numba.int64)
+"""The bits of a float as a whole number."""
 
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], ir.DoubleType())
-
-    return numba.float64(numba.int64), generate
+float_of = _reinterpreted(numba.int64, numba.float64)
+"""The float that has these bits."""
 
 
 class Held:

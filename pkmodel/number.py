@@ -26,6 +26,18 @@ def number(value: Number) -> str:
     return f"{value:.0f}" if WHOLE <= abs(value) < LARGEST else f"{value:.{DIGITS}g}"
 
 
+def interval(lower: Number, upper: Number) -> str:
+    """Write the ends of an interval; nothing unless both are known.
+
+    Examples
+    --------
+    >>> interval(0.0043012, 0.0051257), interval(None, 1.0)
+    ('0.004301 to 0.005126', '')
+    """
+    ends = number(lower), number(upper)
+    return " to ".join(ends) if all(ends) else ""
+
+
 def short(value: Number) -> str:
     """Write three significant digits as papers print exposure, and all before the point.
 

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from pkmodel.number import fixed, number, percent
+from pkmodel.number import fixed, interval, number, percent
 from pkmodel.posterior_text import COLUMNS, posterior_row
 
 Document = Mapping[str, Any]
@@ -67,7 +67,7 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
             told: tuple[str, ...] = (
                 number(entry["estimate"]),
                 fixed(entry["rse"], 1),
-                _interval(entry["lower"], entry["upper"]),
+                interval(entry["lower"], entry["upper"]),
                 "" if document["status"] == "evaluated" else number(entry["init"]),
             )
             if document.get("posterior"):
@@ -90,7 +90,3 @@ def _scale(document: Document, kind: str, name: str) -> str:
     if document.get("distribution", {}).get(name) == "lognormal" and value < LARGEST_CV_VARIANCE:
         return f"CV {percent(sqrt(exp(value) - 1.0))}"
     return f"SD {number(sqrt(value))}"
-
-
-def _interval(lower: float | None, upper: float | None) -> str:
-    return f"{number(lower)} to {number(upper)}" if number(lower) and number(upper) else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from pkmodel.number import UNKNOWN, fixed, number, percent
+from pkmodel.number import UNKNOWN, fixed, interval, number, percent
+from pkmodel.status import LARGEST_PARETO_K, LARGEST_R_HAT, SMALLEST_SIZE
 
 Document = Mapping[str, Any]
 Finding = tuple[str, str, str]
@@ -14,9 +15,6 @@ TARGETS = {
     "joint": "the joint density of parameters and effects",
     "marginal": "the density of the parameters, effects integrated out by Laplace",
 }
-LARGEST_R_HAT = 1.01
-SMALLEST_SIZE = 400.0
-LARGEST_PARETO_K = 0.7
 
 COLUMNS = ("parameter", "mean", "SD", "95 % interval", "bulk", "tail", "R-hat", "")
 PRIORS = "priors (omega: of the standard deviations)"
@@ -65,10 +63,8 @@ def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> t
     if mixing is not None:
         sizes = (fixed(mixing["bulk"], 0), fixed(mixing["tail"], 0))
         told = (*sizes, fixed(mixing["r_hat"], 3))
-    interval = ""
-    if entry["lower"] is not None and entry["upper"] is not None:
-        interval = f"{number(entry['lower'])} to {number(entry['upper'])}"
-    return number(entry["estimate"]), number(entry["se"]), interval, *told
+    ends = interval(entry["lower"], entry["upper"])
+    return number(entry["estimate"]), number(entry["se"]), ends, *told
 
 
 def prior_lines(priors: Mapping[str, str], default: Collection[str]) -> list[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+LARGEST_R_HAT, SMALLEST_SIZE, LARGEST_PARETO_K = 1.01, 400.0, 0.7
+"""What draws from a posterior must keep to: R-hat, effective draws of bulk and tails, Pareto k."""
+
 
 class Status(StrEnum):
     """How a fit ended."""

@@ -15,13 +15,10 @@ from pkmodel.bayes.chain_statistics import bulk_size, mean_size, r_hat, tail_siz
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.problem import Problem
-from pkmodel.status import Status
+from pkmodel.status import LARGEST_PARETO_K, LARGEST_R_HAT, SMALLEST_SIZE, Status
 
 Vector = NDArray[np.float64]
 
-LARGEST_R_HAT = 1.01
-SMALLEST_SIZE = 400.0
-LARGEST_PARETO_K = 0.7
 INTERVAL = (0.025, 0.975)
 
 

@@ -39,9 +39,9 @@ def individual_parameters(
     """
     rows = problem.start[:-1] if rows is None else rows
     places = rows if problem.varies else problem.dataset.subject[rows]
-    points = x.reshape(-1, x.shape[-1])
+    points, which = np.unique(x.reshape(-1, x.shape[-1]), axis=0, return_inverse=True)
     mu = np.stack([problem.typical(problem.packing.unpack(one).theta)[0][places] for one in points])
-    mu = mu.reshape(*x.shape[:-1], *mu.shape[1:])
+    mu = mu[which].reshape(*x.shape[:-1], *mu.shape[1:])
     shape = np.broadcast_shapes(mu.shape[:-1], eta.shape[:-1])
     out = {}
     for p, name in enumerate(problem.structure.parameters):

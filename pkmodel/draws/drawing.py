@@ -56,9 +56,7 @@ def few_enough(posterior: Posterior, values: int) -> Sample:
     -------
     Sample
     """
-    return posterior_sample(
-        posterior, max(MOST_VALUES // max(values, 1), FEWEST_DRAWS) // len(posterior.x)
-    )
+    return posterior_sample(posterior).within(MOST_VALUES, values, FEWEST_DRAWS // len(posterior.x))
 
 
 def draw_about(

@@ -103,8 +103,7 @@ def _within(problem: Problem, sample: Sample, most_values: int | None) -> Sample
     """Leave out draws where each with a value for every observation would be too many values."""
     if most_values is None:
         return sample
-    a_draw = sample.shape[0] * problem.dataset.n_observations
-    return sample.thinned(max(most_values // a_draw, FEWEST_DRAWS))
+    return sample.within(most_values, problem.dataset.n_observations, FEWEST_DRAWS)
 
 
 def _statistics(sample: Sample) -> dict[str, xarray.Dataset]:

@@ -79,6 +79,13 @@ class Sample:
         """Number of each draw in its chain."""
         return np.arange(self.shape[1]) if self.number is None else self.number
 
+    def within(self, numbers: int, values: int, fewest: int) -> Sample:
+        """Return evenly spaced draws that are so many numbers in all, with `values` of each.
+
+        At least `fewest` of each chain, however many numbers these are.
+        """
+        return self.thinned(max(numbers // (self.shape[0] * max(values, 1)), fewest))
+
     def thinned(self, draws: int) -> Sample:
         """Return evenly spaced draws of each chain; all where there are no more."""
         there = self.shape[1]

@@ -164,7 +164,7 @@ def _carry_back(
             add(1.0, by_eta[a], by_u[a])
             add(-1.0, by_u[a], by_shift[a])
         else:
-            for b in range(a, -1, -1):
+            for b in range(a + 1):
                 by_factor[a, b] += dot(by_eta[a], u[b])
                 add(factor[a, b], by_eta[a], by_u[b])
 

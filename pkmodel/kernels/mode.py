@@ -12,7 +12,7 @@ from pkmodel._jit import kernel
 from pkmodel.kernels.joint import joint_value
 from pkmodel.kernels.likelihood import Individual, conditional
 from pkmodel.kernels.small_matrix import apply, cholesky, eigen, forward, solve
-from pkmodel.kernels.subject import Work
+from pkmodel.kernels.subject import COARSE, FINE, GRID_EFFECTS, Work
 from pkmodel.kernels.types import Vector
 
 FOUND, NOT_CONVERGED, UNDEFINED = 0, 1, 2
@@ -26,10 +26,9 @@ LAST_DIGITS = 1e-12
 LEAST_CURVATURE = 0.1
 """A curvature nearer to zero than this, in units of the prior's, makes no longer step."""
 
-FARTHEST, FINE, COARSE, GRID_EFFECTS = 4.0, 13, 7, 3
-"""A cold search looks so many deviations far on a grid, of so many values of each of two effects,
-and of the first of more; other modes stood at 1 to 4 deviations, a half to 2 wide, where one sample
-in a hundred is far from what the population has it."""
+FARTHEST = 4.0
+"""A cold search looks so many deviations far on a grid; other modes stood at 1 to 4 deviations, a
+half to 2 wide, where one sample in a hundred is far from what the population has it."""
 
 SAME_MODE = 1e-9
 """Two modes are the same where their objectives agree to this share."""

@@ -22,7 +22,7 @@ FLOOR = 1e-30
 
 
 @kernel
-def _power(q: float, f: float) -> Four:
+def power_of(q: float, f: float) -> Four:
     """f^q and three derivatives."""
     if q == 1.0:
         return f, 1.0, 0.0, 0.0
@@ -48,7 +48,7 @@ def variance(combine: int, sigma: Vector, f: float) -> Four:
         Prediction.
     """
     a, b, p = sigma[0], sigma[1], sigma[2]
-    u, u1, u2, u3 = _power(2.0 * p if combine == VARIANCE else p, max(f, FLOOR))
+    u, u1, u2, u3 = power_of(2.0 * p if combine == VARIANCE else p, max(f, FLOOR))
     if combine == VARIANCE:
         bb = b * b
         r, r1, r2, r3 = a * a + bb * u, bb * u1, bb * u2, bb * u3
@@ -68,7 +68,7 @@ def variance_by_sigma(combine: int, sigma: Vector, f: float, slot: int) -> Three
     """Differentiate the variance and its two derivatives in f by a, b or p (`slot`)."""
     a, b, p = sigma[0], sigma[1], sigma[2]
     g = max(f, FLOOR)
-    u, u1, u2, _ = _power(2.0 * p if combine == VARIANCE else p, g)
+    u, u1, u2, _ = power_of(2.0 * p if combine == VARIANCE else p, g)
     if slot == EXPONENT:
         log_f = np.log(g)
         t = u * log_f

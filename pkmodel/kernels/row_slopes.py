@@ -21,6 +21,7 @@ from pkmodel.kernels.residual import (
     SLOPE,
     VARIANCE,
     censored_slopes,
+    power_of,
 )
 from pkmodel.kernels.subject import Work
 from pkmodel.kernels.types import Bytes, Counts, Three, Vector
@@ -36,20 +37,10 @@ and in the weight (see `_residual`)."""
 @vector_kernel
 def _powers(q: float, f: Vector, power: Vector) -> None:
     """Write f^q and its slope, constant below `FLOOR`."""
-    if q == 1.0:
-        for j in range(f.size):
-            power[POWER, j] = max(f[j], FLOOR)
-            power[POWER_SLOPE, j] = 1.0 if f[j] >= FLOOR else 0.0
-    elif q == 2.0:
-        for j in range(f.size):
-            g = max(f[j], FLOOR)
-            power[POWER, j] = g * g
-            power[POWER_SLOPE, j] = 2.0 * g if f[j] >= FLOOR else 0.0
-    else:
-        for j in range(f.size):
-            g = max(f[j], FLOOR)
-            power[POWER, j] = g**q
-            power[POWER_SLOPE, j] = q * power[POWER, j] / g if f[j] >= FLOOR else 0.0
+    for j in range(f.size):
+        u, u1, _, _ = power_of(q, max(f[j], FLOOR))
+        power[POWER, j] = u
+        power[POWER_SLOPE, j] = u1 if f[j] >= FLOOR else 0.0
 
 
 @arithmetic_kernel

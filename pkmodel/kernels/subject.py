@@ -47,8 +47,11 @@ class Psi(NamedTuple):
     effects: int
 
 
-MOST_POINTS = 343
-"""Of a grid in which modes are looked for: 7 in each of three effects, or 13 in each of two."""
+FINE, COARSE, GRID_EFFECTS = 13, 7, 3
+"""Points of the grid on which modes are looked for: in each of two effects, or of the first of
+more."""
+
+MOST_POINTS = max(FINE**2, COARSE**GRID_EFFECTS)
 
 
 class Work(NamedTuple):
