@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from pkmodel.bayes.inference import TUNE
 from pkmodel.cli import _progress, main
 from pkmodel.fitting import COMPILING
+from pkmodel.interrupts import ENDED
 from pkmodel.output_folder import FIT_FILES
 from pkmodel.problem import Problem
 from pkmodel.shipped import shipped_data, shipped_fits
@@ -138,7 +139,7 @@ def test_an_interrupt_before_the_first_evaluation_writes_nothing(tmp_path, monke
 
     monkeypatch.setattr(Problem, "evaluate", interrupted)
     result = _run("fit", PHENOBARBITAL, "--out", tmp_path / "o")
-    assert result.exit_code == 1
+    assert result.exit_code == ENDED
     assert "nothing written" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
