@@ -251,7 +251,7 @@ def compare_groups(
     metrics : sequence of str, optional
         Those to compare; all that the data allow if absent.
     doubt : str
-        Why the estimate is not to be used; then no ratio is estimated inside the model.
+        Why the estimate is not to be used; then no ratio rests on it, and each row says why.
     posterior : Posterior, optional
         Draws, from which ratios are read as well.
     say : callable
@@ -303,7 +303,7 @@ def compare_groups(
         ),
         contrasts=_warned(
             (
-                *individual_contrasts(exposure, asked, shrinkage, wanted),
+                *individual_contrasts(exposure, asked, shrinkage, wanted, doubt=doubt),
                 *noncompartmental_contrasts(plain, asked, wanted),
                 *drawn.contrasts,
                 *(inside if posterior is None else _beside_draws(inside, drawn)),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
 from pkmodel.bayes.far_priors import far_priors
+from pkmodel.bayes.few_draws import few_draws
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
@@ -384,6 +385,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
     if problem.options.method == FULL_BAYES:
+        out += few_draws(problem.options)
         out += far_priors(problem.model)
     data = problem.dataset
     if data.n_censored:

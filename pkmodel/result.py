@@ -388,9 +388,8 @@ class Fit:
 
     @property
     def _doubt(self) -> str:
-        if self.posterior is not None:
-            return f"the fit ended as “{self.status}”, so that its draws are not to be used"
-        return f"the fit of the whole model ended as “{self.status}”, which group models start from"
+        what = "estimates" if self.posterior is None else "draws"
+        return f"the fit ended as “{self.status}”, so that its {what} are not to be used"
 
     def certify(self) -> Certificate:
         """Say how far the fit is from the exact likelihood of its model.

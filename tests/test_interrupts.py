@@ -146,6 +146,11 @@ def test_a_folder_comes_back_where_its_replacement_is_ended(name, tmp_path, monk
     assert (folder / "fit.json").read_text() == "former"
 
 
+def _work():
+    for _ in range(1000):
+        time.sleep(0.1 * SOON)
+
+
 def test_the_compiler_called_back_does_not_swallow_it():
     def _raw_object_cache_notify():
         signal.raise_signal(signal.SIGINT)
@@ -156,8 +161,7 @@ def test_the_compiler_called_back_does_not_swallow_it():
         assert _raw_object_cache_notify() == "went on"
         assert said == []
         with pytest.raises(KeyboardInterrupt):
-            for _ in range(1000):
-                time.sleep(0.1 * SOON)
+            _work()
     assert said == ["stopping: nothing; Ctrl-C again ends at once"]
 
 
