@@ -602,12 +602,12 @@ def test_models_and_groups_are_counted_as_they_come(fit: Fit, data: pd.DataFrame
         metrics=("CL_BSA", "CSS_DN", "V_BSA"),
         say=said.append,
     )
-    models = list(dict.fromkeys(text.split(", ")[0] for text in said))
+    models = list(dict.fromkeys(text.split("), ")[0] for text in said))
     assert models == [
-        "ratio of CL_BSA and CSS_DN inside the model (1 of 2)",
-        "ratio of V_BSA inside the model (2 of 2)",
+        "ratio 1 of 2 (CL_BSA, CSS_DN",
+        "ratio 2 of 2 (V_BSA",
     ]
-    parts = list(dict.fromkeys(text.split(", ")[1].split(" ")[0] for text in said))
+    parts = list(dict.fromkeys(text.split("), ")[1].split(" ")[0] for text in said))
     assert parts == [
         "evaluation", "ratio_CL_infant", "ratio_CL_child", "ratio_V_infant", "ratio_V_child"
     ]  # fmt: skip

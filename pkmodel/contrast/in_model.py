@@ -97,8 +97,8 @@ def in_model_contrasts(
     models = _by_model(asked)
     answers: dict[int, list[Contrast]] = {}
     for number, same in enumerate(models, 1):
-        names = " and ".join(dict.fromkeys(asked[k].metric for k in same))
-        part = f"ratio of {names} inside the model ({number} of {len(models)})"
+        names = ", ".join(dict.fromkeys(asked[k].metric for k in same))
+        part = f"ratio {number} of {len(models)} ({names})"
         told = replace(case, say=within_part(say, part))
         answers |= dict(zip(same, _answers(told, [asked[k] for k in same]), strict=True))
     return [row for number in range(len(asked)) for row in answers[number]]
