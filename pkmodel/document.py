@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pkmodel.bayes.diagnosis import Diagnosis
-from pkmodel.bayes.posterior import Posterior
+from pkmodel.bayes.posterior import Cut, Posterior
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
@@ -83,11 +83,11 @@ def _groups(groups: Groups, bsa_source: str) -> Part:
     }
 
 
-def ending_part(status: Status, warnings: Sequence[str]) -> Part:
+def ending_part(status: Status, advice: str, warnings: Sequence[str]) -> Part:
     """Say how the fit ended, what that means and what it warns of."""
     return {
         "status": str(status),
-        "advice": status.advice,
+        "advice": advice,
         "converged": status.is_good,
         "warnings": list(warnings),
     }
@@ -261,6 +261,7 @@ def posterior_part(
         "draws": draws,
         "tune": posterior.tune,
         "gradients": posterior.gradients,
+        "cut": None if posterior.cut is None else _cut(posterior.cut),
         "divergences": posterior.divergences,
         "r_hat": number(diagnosis.worst_r_hat),
         "ess_bulk": number(diagnosis.smallest_bulk),
@@ -280,3 +281,8 @@ def posterior_part(
             for name, mixing in diagnosis.mixing.items()
         },
     }
+
+
+def _cut(cut: Cut) -> Part:
+    """Say which chains an interrupt left, and what was asked for."""
+    return {"kept": list(cut.kept), "chains": cut.chains, "draws": cut.draws}

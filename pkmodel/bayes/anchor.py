@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.estimate.bfgs import Ending, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
-from pkmodel.estimate.maximum_likelihood import Progress, maximise, with_moderate_variances
+from pkmodel.estimate.maximum_likelihood import (
+    Progress,
+    maximise,
+    uninterrupted,
+    with_moderate_variances,
+)
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
@@ -69,7 +74,7 @@ def find_anchor(
         None where the likelihood is not defined at any start.
     """
     near = problem.with_method("focei")
-    first = maximise(near, progress)
+    first = uninterrupted(maximise(near, progress))
     if first is None:
         return None
     x = with_moderate_variances(near, first.x, at_boundary(near, first.x))

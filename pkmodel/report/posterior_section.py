@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pkmodel.interrupted import kept_draws
 from pkmodel.number import UNKNOWN, fixed, number, percent
 from pkmodel.plots.chains import chain_ranks, chain_traces
 from pkmodel.posterior_text import TARGETS
@@ -174,12 +175,23 @@ def _priors(told: dict[str, Any]) -> Table:
     )
 
 
+def _cut(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what an interrupt left of the chains."""
+    cut = told.get("cut")
+    if cut is None:
+        return []
+    asked = f"{cut['chains']} chains of {cut['draws']} draws"
+    kept = kept_draws(tuple(cut["kept"]), told["draws"])
+    return [("interrupted", f"{kept}, of {asked} that were asked for")]
+
+
 def _sampler(told: dict[str, Any]) -> Table:
     total = told["chains"] * told["draws"]
     rows = [
         ("target", TARGETS[told["target"]]),
         ("centred effects", ", ".join(told["centred"])),
         ("non-centred effects", ", ".join(told["non_centred"])),
+        *_cut(told),
         ("chains", str(told["chains"])),
         ("draws of each chain", f"{told['draws']}, after {told['tune']} that adapted the sampler"),
         ("log densities and gradients", str(told["gradients"])),

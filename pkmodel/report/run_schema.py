@@ -79,6 +79,14 @@ class Mixing(_Part):
     error: Number
 
 
+class Cut(_Part):
+    """What an interrupt left of the chains."""
+
+    kept: list[int]
+    chains: int
+    draws: int
+
+
 class Posterior(_Part):
     """How a posterior was sampled, and how well."""
 
@@ -87,6 +95,7 @@ class Posterior(_Part):
     draws: int
     tune: int
     gradients: int
+    cut: Cut | None = None
     divergences: int
     r_hat: Number
     ess_bulk: Number
