@@ -39,6 +39,10 @@ LONGEST_STEP = np.pi / 2.0
 the period, would only turn a point over."""
 
 FIRST_STEP = 1.0
+
+JITTER = None
+"""Steps are not scattered: where three turn round, somewhat shorter ones would take seven."""
+
 SIGNS = np.array([-1.0, 1.0])
 
 HALVINGS = 60
@@ -178,6 +182,7 @@ def _model(target: Target) -> Any:
             wanted = settings.as_dict()["settings"] | {"trajectory_kind": TRAJECTORY}
             step_size = wanted["adapt_options"]["step_size_settings"]
             step_size["initial_step"] = FIRST_STEP
+            step_size["jitter"] = JITTER
             step_size["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
             settings.update_settings(wanted)
             if isinstance(target, CompiledTarget):
