@@ -33,9 +33,10 @@ Vector = NDArray[np.float64]
 CHAINS, TUNE, DRAWS = 4, 100, 1000
 """Where no number is asked for."""
 
-BOLD, CAREFUL = 0.7, 0.8
-"""Mean acceptance that steps are adapted to: where the posterior is nearly normal they may be so
-long that three of them turn round; in the neck of a funnel long ones end in divergences."""
+BOLD, CAREFUL = (0.7, 0.0), (0.8, 0.1)
+"""Mean acceptance that steps are adapted to, and how they scatter about that: where the posterior
+is nearly normal they may be so long that three of them turn round, and somewhat shorter ones would
+take seven; in the neck of a funnel long ones end in divergences."""
 
 SAMPLED = "sampled"
 
@@ -102,14 +103,15 @@ def target_of(problem: Problem, anchor: Anchor) -> str:
     return JOINT if np.all(known_effects(problem, anchor)) else MARGINAL
 
 
-def _settings(problem: Problem, acceptance: float) -> Settings:
-    options = problem.options
+def _settings(problem: Problem, steps: tuple[float, float]) -> Settings:
+    options, (acceptance, jitter) = problem.options, steps
     return Settings(
         chains=options.chains or CHAINS,
         tune=options.tune or TUNE,
         draws=options.draws or DRAWS,
         seed=options.seed,
         acceptance=acceptance,
+        jitter=jitter,
         cores=problem.threads,
     )
 

@@ -83,6 +83,8 @@ class Settings:
     seed : int
     acceptance : float
         Mean acceptance that the step is adapted to.
+    jitter : float
+        By how much steps scatter about it, as a share.
     cores : int
         Chains at a time; the draws are the same for any number.
     """
@@ -92,6 +94,7 @@ class Settings:
     draws: int
     seed: int
     acceptance: float = 0.8
+    jitter: float = 0.1
     cores: int = 1
 
 
@@ -137,7 +140,7 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
     import nutpie
 
     background = nutpie.sample(
-        _model(target),
+        _model(target, settings.jitter),
         draws=settings.draws,
         tune=settings.tune,
         chains=settings.chains,
@@ -158,7 +161,7 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
     return _ended(trace, settings)
 
 
-def _model(target: Target) -> Any:
+def _model(target: Target, jitter: float) -> Any:
     """Describe the target to nutpie, with trajectories for a nearly normal law.
 
     They follow the standard normal law without error. What a step errs by is then only how far
@@ -183,6 +186,7 @@ def _model(target: Target) -> Any:
             wanted = settings.as_dict()["settings"] | {"trajectory_kind": TRAJECTORY}
             step_size = wanted["adapt_options"]["step_size_settings"]
             step_size["initial_step"] = FIRST_STEP
+            step_size["jitter"] = jitter or None
             step_size["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
             settings.update_settings(wanted)
             if isinstance(target, CompiledTarget):

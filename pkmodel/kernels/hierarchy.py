@@ -24,7 +24,7 @@ from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, to_log
 from pkmodel.kernels.long_sums import add, add_product, dot
 from pkmodel.kernels.predict import predict_at
-from pkmodel.kernels.row_slopes import add_rows, add_up_by_subject
+from pkmodel.kernels.row_slopes import add_rows, along_directions
 from pkmodel.kernels.subject import Psi, Work
 from pkmodel.kernels.types import Bool1, Float2, Float3, Float4, Vector
 
@@ -246,7 +246,7 @@ def hierarchy(
     if rows.is_log:
         to_log(work, work.f.size, n, m, 1)
     total = 0.5 * add_rows(rows, population.sigma, 0, work.f.size, work, slopes.by_sigma)
-    add_up_by_subject(work, steps.first, slopes.by_direction)
+    along_directions(work, steps.first, slopes.by_direction)
     by_u, by_w = u.copy(), np.empty((n, subjects))
     _carry_back(coordinates, factor, u, by_u, slopes)
     _through_coordinates(coordinates, by_u, by_w, slopes.by_distance)

@@ -96,7 +96,7 @@ def joint_slopes(
     begin = steps.first[subject]
     count = steps.first[subject + 1] - begin
     total = add_rows(rows, population.sigma, begin, count, work, by_sigma)
-    along_directions(work, 0, count, by_direction)
+    along_directions(work, steps.first[subject : subject + 2], by_direction[:, np.newaxis])
     for a in range(n):
         total += u[a] * u[a]
     return 0.5 * total if np.isfinite(total) else np.inf

@@ -141,18 +141,25 @@ def add_rows(
 
 
 @kernel
-def along_directions(work: Work, begin: int, end: int, by_direction: Vector) -> None:
-    """Write half the slopes of some rows of `work` in the directions, array (m,)."""
+def along_directions(work: Work, ends: Counts, by_direction: Vector) -> None:
+    """Write half the slopes of rows of `work` in the directions, by subject.
+
+    Two directions at a time, so that neither sum waits for itself.
+
+    Parameters
+    ----------
+    ends : array (subjects + 1,)
+        First row of each subject and end of the last, counted from anywhere.
+    by_direction : array (m, subjects)
+        Written.
+    """
     first, by_f = work.f1, work.columns[BY_F]
-    for z in range(by_direction.size):
-        along = 0.0
-        for j in range(begin, end):
-            along += by_f[j] * first[j, z]
-        by_direction[z] = along
-
-
-@kernel
-def add_up_by_subject(work: Work, first: Counts, by_direction: Vector) -> None:
-    """Write `along_directions` of all subjects, array (m, subjects)."""
-    for i in range(by_direction.shape[1]):
-        along_directions(work, first[i], first[i + 1], by_direction[:, i])
+    m = by_direction.shape[0]
+    for z in range(0, m, 2):
+        other = min(z + 1, m - 1)
+        for i in range(by_direction.shape[1]):
+            along = along_other = 0.0
+            for j in range(ends[i] - ends[0], ends[i + 1] - ends[0]):
+                along += by_f[j] * first[j, z]
+                along_other += by_f[j] * first[j, other]
+            by_direction[z, i], by_direction[other, i] = along, along_other
