@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pkmodel.bayes.diagnosis import Diagnosis
+from pkmodel.bayes.far_priors import contradicted_priors
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.diagnostics.etabar import EtaBar
@@ -271,6 +272,7 @@ def posterior_part(
         "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
         "priors": {told.name: told.text for told in priors},
         "default_priors": [told.name for told in priors if told.is_default],
+        "contradicted_priors": list(contradicted_priors(problem, posterior, diagnosis)),
         "median": {
             name: number(float(np.median(diagnosis.natural[:, :, k])))
             for k, name in enumerate(problem.packing.names)

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
-from pkmodel.bayes.far_priors import far_priors
+from pkmodel.bayes.far_priors import contradicted_priors, far_priors
+from pkmodel.bayes.flat_priors import improper_prior_warning
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
@@ -178,7 +179,11 @@ def _full_bayes(
     judged = posterior_status(found.posterior, found.diagnosis)
     status = Status.INTERRUPTED if is_cut else judged
     warnings = _warnings(problem, estimate, None)
-    warnings = (*warnings, *posterior_warnings(found.posterior, found.diagnosis))
+    warnings = (
+        *warnings,
+        *posterior_warnings(found.posterior, found.diagnosis),
+        *contradicted_priors(problem, found.posterior, found.diagnosis).values(),
+    )
     return Fit(
         title,
         problem,
@@ -386,8 +391,7 @@ def _warnings(
     problem: Problem, estimate: Estimate, uncertainty: Covariance | None
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
-    if problem.options.method == FULL_BAYES:
-        out += far_priors(problem.model)
+    out += _prior_warnings(problem)
     data = problem.dataset
     if data.n_censored:
         how = "as probabilities (M3)" if problem.options.censoring == "m3" else "left out (M1)"
@@ -431,6 +435,16 @@ def _warnings(
         out += implausible_estimates(problem, estimate.x, found)
         out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
+
+
+def _prior_warnings(problem: Problem) -> list[str]:
+    """Warn of priors that may be wrong; where the method uses none, that there are some."""
+    method = problem.options.method
+    if method == FULL_BAYES:
+        return [*far_priors(problem.model), *improper_prior_warning(problem.model)]
+    if problem.model.priors is None:
+        return []
+    return [f"the priors that are declared are not used: {method} has none"]
 
 
 def _integration(problem: Problem, estimate: Estimate) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pkmodel.number import UNKNOWN, fixed, interval, number, percent
@@ -41,6 +41,14 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
             f"Pareto k {fixed(told['pareto_k'], 2)}, {percent(told['weight_efficiency'])} effective"
         )
         yield "weights", "ok" if is_good else "FAIL", finding
+    yield _prior_check(told.get("contradicted_priors", []))
+
+
+def _prior_check(contradicted: Sequence[str]) -> Finding:
+    """Judge the priors by where the posteriors lie."""
+    if contradicted:
+        return "priors", "look", f"contradicted by the data: {', '.join(contradicted)}"
+    return "priors", "ok", "none is contradicted by the data"
 
 
 def sampler_text(document: Document) -> str:

@@ -29,6 +29,7 @@ from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Th
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.problem import Problem
 from pkmodel.status import Status
+from pkmodel.summary import summary_text
 
 STEP = 1e-5
 
@@ -468,8 +469,6 @@ def test_its_objective_is_the_exact_one_from_modes_searched_anew(fitted):
 
 
 def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
-    from pkmodel.summary import summary_text
-
     folder = fitted.save(tmp_path / "run")
     assert (folder / "fit.nc").is_file()
     text = summary_text(fitted.to_dict())
@@ -497,6 +496,37 @@ def test_a_low_size_is_said_to_be_of_bulk_or_tails():
     diagnosis = diagnose(problem, few)
     (text,) = [t for t in posterior_warnings(few, diagnosis) if "fewer than 400" in t]
     assert f"theta cl {diagnosis.mixing['theta cl'].fewest}" in text
+
+
+@pytest.mark.parametrize("width", [0.2, 0.01])
+def test_a_prior_that_agrees_with_the_initial_value_and_not_with_the_data_is_told(width):
+    """The data have CL at 1; a prior at 4 gives way if it is wide, and does not if it is narrow."""
+    data = bolus_data(20, [1, 4, 9], 1)
+    priors = Priors(theta={"cl": Prior("lognormal", (4.0, width))})
+    model = two_effects(priors)
+    model = replace(model, theta=(replace(model.theta[0], init=4.0), *model.theta[1:]))
+    definition = pk.Definition("tight", None, model, Options("nuts", draws=30, tune=60, chains=2))
+    fit = pk.fit(definition, data)
+    (text,) = [w for w in fit.warnings if "data and prior contradict each other" in w]
+    assert ("the data alone put it at 1.0" in text) == (width == 0.01)
+    assert text.startswith("theta cl: ")
+    assert "below the middle 99.9 % of its prior, lognormal(median 4" in text
+    document = fit.to_dict()
+    assert document["posterior"]["contradicted_priors"] == ["theta cl"]
+    assert text in document["warnings"]
+    printed = " ".join(summary_text(document).split())
+    assert "priors [look] contradicted by the data: theta cl" in printed
+
+
+def test_a_prior_that_agrees_with_the_data_is_not_warned_of(fitted):
+    assert fitted.to_dict()["posterior"]["contradicted_priors"] == []
+    assert "none is contradicted by the data" in summary_text(fitted.to_dict())
+
+
+def test_priors_that_a_method_does_not_use_are_said_to_be_idle(tiny):
+    definition = pk.Definition("tiny", None, one_effect(), Options("nuts"))
+    fit = pk.fit(definition, tiny, method="focei", covariance=False)
+    assert "the priors that are declared are not used: focei has none" in fit.warnings
 
 
 def test_priors_are_refused_without_full_bayes():

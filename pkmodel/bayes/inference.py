@@ -8,7 +8,7 @@ Both walk in coordinates in which the posterior is nearly standard normal (see `
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,7 @@ def infer(
         return None
     sampler = SAMPLERS[target_of(problem, anchor)]
     posterior, is_interrupted = sampler(problem, prior, anchor, told)
+    posterior = replace(posterior, alone=anchor.alone, rise=anchor.rise)
     return _inferred(problem, anchor, posterior, is_interrupted)
 
 

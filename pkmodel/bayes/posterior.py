@@ -43,6 +43,10 @@ class Posterior:
         None where its target was exact.
     pareto_k : float or None
         Shape of the tail of the weights; below 0.7 they can be relied on.
+    alone : array (size,) or None
+        Packed parameters where the likelihood alone, by FOCE-I and without priors, is largest.
+    rise : float
+        By how much its objective is larger where the posterior is highest.
     """
 
     x: Vector
@@ -54,6 +58,8 @@ class Posterior:
     centred: tuple[bool, ...] = ()
     weights: Vector | None = None
     pareto_k: float | None = None
+    alone: Vector | None = None
+    rise: float = 0.0
 
     @property
     def divergences(self) -> int:

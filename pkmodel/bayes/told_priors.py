@@ -53,14 +53,19 @@ def told_priors(model: Model) -> list[ToldPrior]:
     sd of omega CL ~ half-normal(scale 1) True
     """
     declared, used = model.priors or Priors(), complete(model)
-    bounds = {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
+    limits = bounds(model)
     out = [
-        ToldPrior(name, _within(prior, *bounds.get(name, NO_BOUNDS)), name not in declared.by_name)
+        ToldPrior(name, _within(prior, *limits.get(name, NO_BOUNDS)), name not in declared.by_name)
         for name, prior in used.by_name.items()
     ]
     if has_correlations(model):
         out.append(ToldPrior("correlations", f"LKJ({used.lkj:g})", declared.lkj is None))
     return out
+
+
+def bounds(model: Model) -> dict[str, tuple[float, float]]:
+    """Return the bounds of thetas, by the names that priors have."""
+    return {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
 
 
 def _within(prior: Prior, lower: float, upper: float) -> str:

@@ -97,6 +97,7 @@ class Posterior(_Part):
     non_centred: list[str]
     priors: dict[str, str]
     default_priors: list[str]
+    contradicted_priors: list[str] = []
     median: dict[str, Number]
     mixing: dict[str, Mixing]
 
