@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from pkmodel.number import UNKNOWN, fixed, interval, number, percent
+from pkmodel.number import UNKNOWN, effective, fixed, interval, number, percent, r_hat
 from pkmodel.status import LARGEST_PARETO_K, LARGEST_R_HAT, SMALLEST_SIZE
 
 Document = Mapping[str, Any]
@@ -17,6 +17,9 @@ TARGETS = {
 }
 
 COLUMNS = ("parameter", "mean", "SD", "95 % interval", "bulk", "tail", "R-hat", "")
+FEW = "few"
+"""Stands for a number of effective draws that draws are too few to tell."""
+
 PRIORS = "priors (omega: of the standard deviations)"
 
 
@@ -25,15 +28,15 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
     told = document["posterior"]
     many = told["divergences"]
     yield "divergences", "FAIL" if many else "ok", f"{many} of {told['chains'] * told['draws']}"
-    r_hat = told["r_hat"]
-    is_mixed = r_hat is not None and r_hat <= LARGEST_R_HAT
-    yield "chains", "ok" if is_mixed else "FAIL", f"largest R-hat {fixed(r_hat, 3) or UNKNOWN}"
+    worst = told["r_hat"]
+    is_mixed = worst is not None and worst <= LARGEST_R_HAT
+    yield "chains", "ok" if is_mixed else "FAIL", f"largest R-hat {r_hat(worst) or UNKNOWN}"
     bulk, tail = told["ess_bulk"], told["ess_tail"]
     is_enough = bulk is not None and tail is not None and min(bulk, tail) >= SMALLEST_SIZE
     yield (
         "effective draws",
         "ok" if is_enough else "FAIL",
-        f"smallest: bulk {fixed(bulk, 0) or UNKNOWN}, tails {fixed(tail, 0) or UNKNOWN}",
+        f"smallest: bulk {effective(bulk)}, tails {effective(tail)}",
     )
     if told["pareto_k"] is not None:
         is_good = told["pareto_k"] <= LARGEST_PARETO_K
@@ -69,8 +72,8 @@ def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> t
     mixing = document["posterior"]["mixing"].get(label)
     told = ("", "", "")
     if mixing is not None:
-        sizes = (fixed(mixing["bulk"], 0), fixed(mixing["tail"], 0))
-        told = (*sizes, fixed(mixing["r_hat"], 3))
+        bulk, tail = (fixed(mixing[key], 0) or FEW for key in ("bulk", "tail"))
+        told = (bulk, tail, r_hat(mixing["r_hat"]))
     ends = interval(entry["lower"], entry["upper"])
     return number(entry["estimate"]), number(entry["se"]), ends, *told
 

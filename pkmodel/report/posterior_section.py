@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pkmodel.number import UNKNOWN, fixed, number, percent
+from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
 from pkmodel.plots.chains import chain_ranks, chain_traces
 from pkmodel.posterior_text import TARGETS
 from pkmodel.report.between import interval
@@ -27,7 +27,7 @@ Document = dict[str, Any]
 COLUMNS = ("mean", "median", "SD", "95 % interval", "R-hat", "bulk ESS", "tail ESS")
 MIXING = (
     "R-hat: rank-normalised and folded, 1 where chains agree; ESS: effective draws of the bulk and "
-    "of the tails (Vehtari et al. 2021, 10.1214/20-BA1221)."
+    "of the tails (Vehtari et al. 2021, 10.1214/20-BA1221), by ArviZ the 11 % and 89 % quantiles."
 )
 
 
@@ -63,9 +63,9 @@ def _cells(document: Document, label: str, entry: dict[str, Any]) -> tuple[str, 
         number(told["median"][label]),
         number(entry["se"]),
         interval(entry["lower"], entry["upper"]),
-        fixed(mixing["r_hat"], 3) or UNKNOWN,
-        fixed(mixing["bulk"], 0) or UNKNOWN,
-        fixed(mixing["tail"], 0) or UNKNOWN,
+        r_hat(mixing["r_hat"]) or UNKNOWN,
+        effective(mixing["bulk"]),
+        effective(mixing["tail"]),
     )
 
 
@@ -184,9 +184,9 @@ def _sampler(told: dict[str, Any]) -> Table:
         ("draws of each chain", f"{told['draws']}, after {told['tune']} that adapted the sampler"),
         ("log densities and gradients", str(told["gradients"])),
         ("divergences", f"{told['divergences']} of {total}"),
-        ("largest R-hat", fixed(told["r_hat"], 3) or UNKNOWN),
-        ("fewest effective draws, bulk", fixed(told["ess_bulk"], 0) or UNKNOWN),
-        ("fewest effective draws, tails", fixed(told["ess_tail"], 0) or UNKNOWN),
+        ("largest R-hat", r_hat(told["r_hat"]) or UNKNOWN),
+        ("fewest effective draws, bulk", effective(told["ess_bulk"])),
+        ("fewest effective draws, tails", effective(told["ess_tail"])),
         ("Pareto k of the weights", fixed(told["pareto_k"], 2)),
         ("effective share of the weighted draws", percent(told["weight_efficiency"])),
     ]
