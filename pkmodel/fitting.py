@@ -29,6 +29,7 @@ from pkmodel.diagnostics.etabar import biased_effects, eta_bars
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
 from pkmodel.diagnostics.plausibility import implausible_estimates
+from pkmodel.diagnostics.too_few_data import scarce_data, unfittable
 from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
@@ -115,24 +116,22 @@ def fit(
         options = given_options(
             model, method=method, seed=seed, starts=starts, covariance=covariance
         )
-    say = progress or (lambda text: None)
     with within(_source(model)):
         title, problem, subjects, seconds = _prepare(model, data, options, threads)
         if problem.packing.size == 0:
             raise FitError(
                 "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
             )
-        if problem.n_quantified == 0:
-            raise FitError(
-                f"all {problem.dataset.n_observations} observations are censored: nothing in the "
-                "data says how large a concentration is; check CENS and lloq"
-            )
+        faults = unfittable(problem)
+        if faults:
+            raise FitError(faults)
         _check_typical(problem)
-    if is_cold():
-        say(COMPILING)
+    if is_cold() and progress is not None:
+        progress(COMPILING)
     problem.load()
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
+    say = _named(progress, f"{title or problem.model.structure} by {options.method}")
     mark = time.perf_counter()
     if options.method == FULL_BAYES:
         with within(_source(model)):
@@ -195,6 +194,16 @@ def _full_bayes(
         seconds,
         found.posterior,
     )
+
+
+def _named(progress: Progress | None, fit: str) -> Progress:
+    """Return what tells of which fit it tells, for several may follow each other."""
+
+    def say(text: str) -> None:
+        if progress is not None:
+            progress(f"{fit}: {text}")
+
+    return say
 
 
 def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
@@ -392,6 +401,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
     out += _prior_warnings(problem)
+    out += scarce_data(problem)
     data = problem.dataset
     if data.n_censored:
         how = "as probabilities (M3)" if problem.options.censoring == "m3" else "left out (M1)"
