@@ -27,9 +27,9 @@ def unfittable(problem: Problem) -> list[str]:
     if problem.n_subjects == 1 and between and problem.options.method != FULL_BAYES:
         out.append(
             f"{ONE} ({', '.join(between)}): keep them at what is known of people, such as "
-            f"{between[0]} = {{ init = 0.1, fixed = true }} in [omega], or at next to nothing (init "
-            "= 1e-6) to fit the thetas to this subject alone; evaluate gives its random effects by "
-            "the initial values"
+            f"{between[0]} = {{ init = 0.1, fixed = true }} in [omega], or at next to nothing, "
+            "init = 1e-6, to fit the thetas to this subject alone; evaluate gives its random effects "
+            "by the initial values"
         )
     return out
 
