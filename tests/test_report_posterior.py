@@ -88,6 +88,13 @@ def test_priors_and_sampler_are_on_the_page(fit, page):
     named = ", ".join(centring.values()).split(", ")
     assert sorted(named) == sorted(f"ETA_{e.parameter}" for e in fit.problem.effects)
     assert "theta cl" in "".join(page.drawings)
+    (both,) = [drawing for drawing in page.drawings if "line: prior" in drawing]
+    assert "lognormal(median 2.5, log sd 0.5)" in both
+    assert "sd of omega KA" in both
+    traces = next(d for d in page.drawings if "Draws from the posterior in their" in d)
+    assert "chain 1" in traces
+    assert "chain 2" in traces
+    assert "chain 0" not in traces
     assert any("Ranks of the posterior draws" in drawing for drawing in page.drawings)
     assert any("Draws from the posterior in their order" in drawing for drawing in page.drawings)
 

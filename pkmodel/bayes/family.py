@@ -1,14 +1,17 @@
-"""Families of prior distributions: numbers for the kernel of the density, quantiles and draws."""
+"""Families of prior distributions: numbers for the kernel of the density, quantiles, draws."""
 
 from __future__ import annotations
 
-from math import inf, lgamma, log, pi
+from math import inf, isfinite, lgamma, log, nan, pi
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri_exp, stdtr, stdtrit
 
-from pkmodel.kernels.prior import FLAT, LOGNORMAL, NORMAL, STUDENT_T
+from pkmodel.kernels.prior import FLAT, LOGNORMAL, NORMAL, STUDENT_T, log_density
 from pkmodel.models.prior import Prior
+
+Vector = NDArray[np.float64]
 
 _LOG_2PI = log(2.0 * pi)
 
@@ -77,13 +80,40 @@ def quantile(prior: Prior, share: float, lower: float = -inf, upper: float = inf
     if is_turned:
         low, high, share = -high, -low, 1.0 - share
     with np.errstate(divide="ignore", over="ignore"):
-        ends = np.array([low, high])
-        below = np.log(stdtr(degrees, ends)) if family == STUDENT_T else log_ndtr(ends)
+        below = _log_below(prior, low, high)
         level = np.logaddexp.reduce(np.log([1.0 - share, share]) + below)
         z = stdtrit(degrees, np.exp(level)) if family == STUDENT_T else ndtri_exp(level)
         z = np.clip(z, low, high)
         value = location + scale * (-z if is_turned else z)
         return float(np.exp(value) if family == LOGNORMAL else value)
+
+
+def density(prior: Prior, values: Vector, lower: float = -inf, upper: float = inf) -> Vector:
+    """Return the density of a prior at values, cut off at the bounds.
+
+    NaN of a flat prior without two bounds, which has none.
+    """
+    family, numbers, constant = encode(prior)
+    low, high = _standard_bounds(prior, lower, upper)
+    if prior.family == "flat":
+        inside = np.full(values.size, 1.0 / (upper - lower) if isfinite(upper - lower) else nan)
+    else:
+        ends = (-high, -low) if low > 0.0 else (low, high)
+        below = _log_below(prior, *ends)
+        share = below[1] + np.log1p(-np.exp(below[0] - below[1]))
+        told = [log_density(family, np.array(numbers), float(v))[0] for v in values]
+        inside = np.exp(np.array(told) + constant - _half(prior) - share)
+    is_positive = family == LOGNORMAL or prior.family.startswith("half")
+    is_out = (values < (max(lower, 0.0) if is_positive else lower)) | (values > upper)
+    return np.where(is_out, 0.0, inside)
+
+
+def _log_below(prior: Prior, low: float, high: float) -> Vector:
+    """Logarithms of what of the symmetric law lies below its bounds."""
+    family, (_, _, degrees), _ = encode(prior)
+    ends = np.array([low, high])
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(stdtr(degrees, ends)) if family == STUDENT_T else log_ndtr(ends))
 
 
 def _standard_bounds(prior: Prior, lower: float, upper: float) -> tuple[float, float]:

@@ -28,8 +28,8 @@ def unfittable(problem: Problem) -> list[str]:
         out.append(
             f"{ONE} ({', '.join(between)}): keep them at what is known of people, such as "
             f"{between[0]} = {{ init = 0.1, fixed = true }} in [omega], or at next to nothing, "
-            "init = 1e-6, to fit the thetas to this subject alone; evaluate gives its random effects "
-            "by the initial values"
+            "init = 1e-6, to fit the thetas to this subject alone; evaluate gives its random "
+            "effects by the initial values"
         )
     return out
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
+from pkmodel.bayes.prior_curves import BoundedPrior, prior_curves
+from pkmodel.models.prior import Prior
 from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
 from pkmodel.plots.chains import chain_ranks, chain_traces
+from pkmodel.plots.prior_and_posterior import prior_and_posterior
 from pkmodel.posterior_text import TARGETS
 from pkmodel.report.between import interval
 from pkmodel.report.content import Part, Section, Table, Text, table
@@ -145,6 +149,15 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
     """Say how the posterior was sampled and by which priors, and draw the chains."""
     told = run.document["posterior"]
     parts: list[Part] = [_priors(told), _sampler(told)]
+    laws = {name: _bounded(law) for name, law in told["prior_laws"].items()}
+    if run.draws is not None and laws:
+        curves = prior_curves(laws, run.draws)
+        parts.append(
+            draw(
+                prior_and_posterior(run.draws, curves, is_virtual=is_virtual),
+                "Posterior and prior of each parameter.",
+            )
+        )
     if run.draws is not None:
         traces = chain_traces(run.draws, is_virtual=is_virtual)
         ranks = chain_ranks(run.draws, is_virtual=is_virtual)
@@ -156,6 +169,14 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
             draw(ranks, "Ranks of each chain among all posterior draws: level where chains agree."),
         ]
     return Section("sampler", "Priors and sampler", tuple(parts))
+
+
+def _bounded(law: dict[str, Any]) -> BoundedPrior:
+    return BoundedPrior(
+        Prior(law["family"], tuple(law["numbers"])),
+        -inf if law["lower"] is None else law["lower"],
+        inf if law["upper"] is None else law["upper"],
+    )
 
 
 def _priors(told: dict[str, Any]) -> Table:

@@ -79,6 +79,15 @@ class Mixing(_Part):
     error: Number
 
 
+class PriorLaw(_Part):
+    """A prior by its numbers, and its bounds."""
+
+    family: str
+    numbers: list[float]
+    lower: Number
+    upper: Number
+
+
 class Posterior(_Part):
     """How a posterior was sampled, and how well."""
 
@@ -96,6 +105,7 @@ class Posterior(_Part):
     centred: list[str]
     non_centred: list[str]
     priors: dict[str, str]
+    prior_laws: dict[str, PriorLaw] = {}
     default_priors: list[str]
     contradicted_priors: list[str] = []
     median: dict[str, Number]
