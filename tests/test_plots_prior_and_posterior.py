@@ -85,6 +85,7 @@ def test_every_prior_has_its_panel_with_the_draws_on_its_scale(draws, is_virtual
     np.testing.assert_array_equal(line.get_ydata(), own["density"])
     texts = "\n".join(plot_cases.texts(figure))
     assert "lognormal(median 20, log sd 0.2)" in texts
+    assert "normal(mean 1, sd 0.1) above 0.9" in texts
     assert (VIRTUAL in texts) is is_virtual
     assert plot_cases.cut_texts(figure) == []
     assert plot_cases.overlapping_texts(figure) == []

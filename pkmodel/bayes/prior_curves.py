@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.family import density, middle
 from pkmodel.bayes.prior_scale import on_prior_scale
-from pkmodel.bayes.told_priors import NO_BOUNDS, bounds
+from pkmodel.bayes.told_priors import NO_BOUNDS, bounds, within_bounds
 from pkmodel.models.model import Model
 from pkmodel.models.prior import Prior
 
@@ -31,6 +31,9 @@ class BoundedPrior:
     prior: Prior
     lower: float = -inf
     upper: float = inf
+
+    def __str__(self) -> str:
+        return within_bounds(self.prior, self.lower, self.upper)
 
 
 def bounded_priors(model: Model) -> dict[str, BoundedPrior]:
@@ -63,7 +66,7 @@ def prior_curves(priors: Mapping[str, BoundedPrior], draws: pd.DataFrame) -> pd.
         heights = density(bounded.prior, at, bounded.lower, bounded.upper)
         parts.append(
             pd.DataFrame(
-                {"parameter": name, "prior": str(bounded.prior), "value": at, "density": heights}
+                {"parameter": name, "prior": str(bounded), "value": at, "density": heights}
             )
         )
     return pd.concat(parts, ignore_index=True)

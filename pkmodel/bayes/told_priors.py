@@ -55,7 +55,9 @@ def told_priors(model: Model) -> list[ToldPrior]:
     declared, used = model.priors or Priors(), complete(model)
     limits = bounds(model)
     out = [
-        ToldPrior(name, _within(prior, *limits.get(name, NO_BOUNDS)), name not in declared.by_name)
+        ToldPrior(
+            name, within_bounds(prior, *limits.get(name, NO_BOUNDS)), name not in declared.by_name
+        )
         for name, prior in used.by_name.items()
     ]
     if has_correlations(model):
@@ -68,7 +70,7 @@ def bounds(model: Model) -> dict[str, tuple[float, float]]:
     return {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
 
 
-def _within(prior: Prior, lower: float, upper: float) -> str:
+def within_bounds(prior: Prior, lower: float, upper: float) -> str:
     """Write a prior, and the bounds inside its range, which cut it off."""
     if prior.family == "lognormal" and lower <= 0.0:
         lower = -inf
