@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints.
 
-Exit status 0: done; 1: the fit ran but did not converge, its outputs are written; 2: bad input, one
-message on standard error, nothing written.
+Exit status 0: done; 1: the fit ran but did not converge, or was stopped, its outputs are written;
+2: bad input, one message on standard error, nothing written; 130: stopped with nothing to show.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +23,14 @@ from rich.text import Text
 
 import pkmodel
 from pkmodel.errors import FitError, PkmodelError
+from pkmodel.interrupts import ENDED, Interrupts, interrupts
+from pkmodel.status import Status
 
 if TYPE_CHECKING:
     from pkmodel.comparability import Comparability
+    from pkmodel.definition import Definition
+    from pkmodel.estimate.certificate import Certificate
+    from pkmodel.exposure.plateau_rule import PlateauRule
     from pkmodel.result import Fit
     from pkmodel.simulate.record import Trial
 
@@ -34,10 +41,21 @@ SECONDS_APART = 10.0
 """At least, between lines that tell how far a fit has come, where there is no terminal."""
 
 
+NOT_USED = "Not converged: use nothing of what follows that is by the model.\n"
+WRITING = "writing the results"
+NO_CERTIFICATE = "Stopped from the keyboard: there is no certificate."
+
+
 class BadInput(click.ClickException):
     """What the user can mend, said on standard error."""
 
     exit_code = BAD_INPUT
+
+
+class Stopped(click.ClickException):
+    """What Ctrl-C ended before there was a result."""
+
+    exit_code = ENDED
 
 
 class Commands(click.Group):
@@ -50,7 +68,8 @@ class Commands(click.Group):
         except PkmodelError as error:
             raise BadInput(str(error)) from error
         except KeyboardInterrupt as stop:
-            raise click.ClickException("stopped before there was a fit; nothing written") from stop
+            reason = f" ({stop})" if str(stop) else ""
+            raise Stopped(f"stopped before there was a result{reason}; nothing written") from stop
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -74,6 +93,9 @@ _out = click.option("--out", type=click.Path(path_type=Path), help="Folder for t
 _method = click.option(
     "--method", metavar="M", help="fo, foce, focei, laplace, agq, imp, saem or nuts."
 )
+_seed = click.option(
+    "--seed", type=click.IntRange(min=0), help="Of all draws: starts, imp, saem, nuts."
+)
 _threads = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -87,15 +109,15 @@ _threads = click.option(
 @_file
 @_out
 @_method
-@click.option("--seed", type=click.IntRange(min=0), help="Of all draws: starts, imp, saem, nuts.")
+@_seed
 @_threads
 def fit(file: str, out: Path | None, method: str | None, seed: int | None, threads: int) -> None:
     """Fit, print the summary, write the outputs."""
     definition = pkmodel.read_definition(file)
     _check_folder(out)
-    with _progress() as say:
-        result = pkmodel.fit(definition, method=method, seed=seed, threads=threads, progress=say)
-    _finish(result, out)
+    with _interrupts() as stop:
+        result = _fit(definition, method, seed, threads, stop)
+        _finish(result, out, stop)
     if not result.converged:
         sys.exit(NOT_CONVERGED)
 
@@ -111,16 +133,24 @@ def evaluate(file: str, method: str | None, out: Path | None, threads: int) -> N
     _check_folder(out)
     with _progress() as say:
         result = pkmodel.evaluate(definition, method=method, threads=threads, progress=say)
-    _finish(result, out)
+    with _interrupts() as stop:
+        _finish(result, out, stop)
 
 
 @main.command()
 @_file
-def check(file: str) -> None:
+@_method
+def check(file: str, method: str | None) -> None:
     """Read data and model, print what was understood, fit nothing."""
+    from pkmodel.definition import given_options
+    from pkmodel.errors import within
     from pkmodel.overview import overview
 
     definition = pkmodel.read_definition(file)
+    if method is not None:
+        with within(str(definition.path)):
+            options = given_options(definition, method=method)
+        definition = replace(definition, options=options)
     with _progress() as say:
         result = pkmodel.evaluate(definition, progress=say)
     _print(overview(definition, result))
@@ -159,19 +189,21 @@ def compare(
 
     _check_folder(out)
     definitions = [pkmodel.read_definition(file) for file in files]
-    with _progress() as say:
-        fits = [
-            pkmodel.fit(definition, method=method, threads=threads, progress=say)
-            for definition in definitions
-            for method in methods or (None,)
-        ]
-        say("comparing")
-        found = pkmodel.compare(fits, nested=nested)
-    where = "nothing written; --out DIR keeps the results"
-    if out is not None:
-        former = former_fit(out)
-        replace_folder(out, found.write)
-        where = f"written to {out}" + (f"; replaces {former}" if former else "")
+    with _interrupts() as stop:
+        with _progress() as say:
+            fits = [
+                pkmodel.fit(definition, method=method, threads=threads, progress=say)
+                for definition in definitions
+                for method in methods or (None,)
+            ]
+            say("comparing")
+            found = pkmodel.compare(fits, nested=nested)
+        where = "nothing written; --out DIR keeps the results"
+        with stop.finishing(WRITING):
+            if out is not None:
+                former = former_fit(out)
+                replace_folder(out, found.write)
+                where = f"written to {out}" + (f"; replaces {former}" if former else "")
     _print(comparison_summary(found.to_dict()))
     click.echo(where)
     if not all(fit.converged for fit in fits):
@@ -189,20 +221,31 @@ def certify(file: str, method: str | None, threads: int) -> None:
     subjects, and how far re-optimising the exact one moves each estimate.
     """
     from pkmodel.definition import FULL_BAYES
-    from pkmodel.estimate.certificate import NO_CERTIFICATE
+    from pkmodel.estimate.certificate import NO_CERTIFICATE as NONE_OF_DRAWS
     from pkmodel.summary import summary
 
     definition = pkmodel.read_definition(file)
     if (method or definition.options.method) == FULL_BAYES:
-        raise FitError(NO_CERTIFICATE)
-    with _progress() as say:
-        result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
-        say("certificate")
-        certificate = result.certify()
+        raise FitError(NONE_OF_DRAWS)
+    with _interrupts() as stop:
+        result = _fit(definition, method, None, threads, stop)
+        certificate = _certificate(result, stop)
     _print(summary(result.to_dict()))
-    _print(Text(f"\n{certificate}"))
-    if not result.converged:
+    _print(Text(f"\n{certificate or NO_CERTIFICATE}"))
+    if certificate is None or not result.converged:
         sys.exit(NOT_CONVERGED)
+
+
+def _certificate(result: Fit, stop: Interrupts) -> Certificate | None:
+    """Certify a fit; None where it or this was stopped."""
+    if result.status is Status.INTERRUPTED:
+        return None
+    try:
+        with stop.stopping("the fit is kept, without its certificate"), _progress() as say:
+            say("certificate")
+            return result.certify()
+    except KeyboardInterrupt:
+        return None
 
 
 def _two_ratios(
@@ -243,6 +286,7 @@ def _two_ratios(
 )
 @_out
 @_method
+@_seed
 @_threads
 def compare_groups(
     file: str,
@@ -253,6 +297,7 @@ def compare_groups(
     settle: float | None,
     out: Path | None,
     method: str | None,
+    seed: int | None,
     threads: int,
 ) -> None:
     """Fit, then compare exposure and clearance between groups.
@@ -275,15 +320,82 @@ def compare_groups(
             "in the data's own unit of time"
         )
     rule = PlateauRule(10.0 if settle is None else settle, "h" if has_units else "")
-    with _progress() as say:
-        result = pkmodel.fit(definition, method=method, threads=threads, progress=say)
-        say("comparing groups")
-        found = result.contrast(
-            by, reference=reference, margin=margin, multiplicity=multiplicity, rule=rule
-        )
-    _finish(result, out, found)
-    if not result.converged:
+    asked = Asked(by, reference, margin, multiplicity, rule)
+    _check_asked(definition, asked)
+    with _interrupts() as stop:
+        result = _fit(definition, method, seed, threads, stop)
+        _finish(result, out, stop)
+        is_compared = _compare_groups(result, out, stop, asked)
+    if not (result.converged and is_compared):
         sys.exit(NOT_CONVERGED)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What groups are compared by, and how."""
+
+    by: str
+    reference: str | None
+    margin: tuple[float, float] | None
+    multiplicity: str
+    rule: PlateauRule
+
+
+def _check_asked(definition: Definition, asked: Asked) -> None:
+    """Refuse what cannot be asked before any time is spent on the fit."""
+    from pkmodel.comparability import asked_comparison
+    from pkmodel.definition import given_data
+    from pkmodel.errors import within
+    from pkmodel.grouping import asked_groups
+    from pkmodel.subjects import declared_subjects
+
+    with within(str(definition.path or "")):
+        dataset, subjects = declared_subjects(given_data(definition, None), definition.groups)
+    asked_comparison(
+        asked_groups(dataset, subjects.groups, asked.by),
+        reference=asked.reference,
+        margin=asked.margin,
+        multiplicity=asked.multiplicity,
+    )
+
+
+def _compare_groups(result: Fit, out: Path | None, stop: Interrupts, asked: Asked) -> bool:
+    """Compare, print and write besides the fit; say whether that was done, and if not, why not."""
+    from pkmodel.comparability_text import comparability_summary
+    from pkmodel.output_folder import add_to_folder
+
+    alone = f"{out} holds the fit alone" if out else "nothing of it is written"
+    if result.status is Status.INTERRUPTED:
+        click.echo("The groups were not compared.")
+        return False
+    try:
+        with stop.stopping(f"no comparison; {alone}"), _progress() as say:
+            found = _contrast(result, asked, say)
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped from the keyboard: the groups were not compared; {alone}.")
+        return False
+    except PkmodelError as error:
+        click.echo(f"\nThe groups were not compared; {alone}.\nError: {error}", err=True)
+        return False
+    click.echo(f"\n{'' if result.converged else NOT_USED}", nl=False)
+    _print(comparability_summary(found))
+    if out is not None:
+        with stop.finishing(WRITING):
+            add_to_folder(out, found.write)
+        click.echo(f"comparison written to {out}")
+    return True
+
+
+def _contrast(result: Fit, asked: Asked, say: Callable[[str], None]) -> Comparability:
+    say("comparing groups")
+    return result.contrast(
+        asked.by,
+        reference=asked.reference,
+        margin=asked.margin,
+        multiplicity=asked.multiplicity,
+        rule=asked.rule,
+        progress=say,
+    )
 
 
 def _compare_published(
@@ -419,35 +531,44 @@ def _check_folder(out: Path | None) -> None:
         check_output_folder(out)
 
 
-def _finish(result: Fit, out: Path | None, found: Comparability | None = None) -> None:
+def _fit(
+    definition: Definition, method: str | None, seed: int | None, threads: int, stop: Interrupts
+) -> Fit:
+    """Fit with a line that tells how far it has come, so that Ctrl-C keeps what there is."""
+    from pkmodel.interrupted import kept_by
+
+    kept = kept_by(method or definition.options.method)
+    with stop.stopping(f"keeping {kept}"), _progress() as say:
+        return pkmodel.fit(definition, method=method, seed=seed, threads=threads, progress=say)
+
+
+def _finish(result: Fit, out: Path | None, stop: Interrupts) -> None:
     """Write the outputs, then print the summary and where they are, or why they are not."""
-    from pkmodel.comparability_text import comparability_summary
     from pkmodel.summary import summary
 
     fault = None
     try:
-        where = _write(result, out, found)
+        with stop.finishing(WRITING):
+            where = _write(result, out)
     except PkmodelError as error:
         fault = error
     _print(summary(result.to_dict()))
-    if found is not None:
-        reminder = "" if result.converged else "Not converged: use none of what follows.\n"
-        click.echo(f"\n{reminder}", nl=False)
-        _print(comparability_summary(found))
     if fault is not None:
         raise fault
     click.echo(where)
 
 
-def _write(result: Fit, out: Path | None, found: Comparability | None) -> str:
+def _write(result: Fit, out: Path | None) -> str:
     """Write the outputs, and say where they are and what they replace."""
-    from pkmodel.output_folder import former_fit
+    from pkmodel.output_folder import folder_of_interrupted, former_fit
 
     if out is None:
         return "nothing written; --out DIR keeps the results"
-    former = former_fit(out)
-    result.save(out, found)
-    return f"written to {out}" + (f"; replaces {former}" if former else "")
+    folder = folder_of_interrupted(out) if result.status is Status.INTERRUPTED else out
+    former = former_fit(folder)
+    result.save(folder)
+    text = f"written to {folder}" + (f"; replaces {former}" if former else "")
+    return text if folder == out else f"interrupted, so {text}; {out} is what it was"
 
 
 def _print(what: RenderableType) -> None:
@@ -459,6 +580,11 @@ def _print(what: RenderableType) -> None:
         console.print(what)
     else:
         click.echo(plain_text(what), nl=False)
+
+
+def _interrupts() -> AbstractContextManager[Interrupts]:
+    """Handle Ctrl-C, and say so on standard error."""
+    return interrupts(partial(click.echo, err=True))
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from pkmodel.contrast.basis import (
     reference_basis,
     steady_state_basis,
 )
-from pkmodel.contrast.comparison import given_comparison
+from pkmodel.contrast.comparison import Comparison, given_comparison
 from pkmodel.contrast.group_shrinkage import group_shrinkage
 from pkmodel.contrast.in_model import in_model_contrasts
 from pkmodel.contrast.individual import individual_contrasts, noncompartmental_contrasts
 from pkmodel.contrast.margin import DEFAULT_MARGIN
 from pkmodel.contrast.posterior import PosteriorRatios, posterior_contrasts
+from pkmodel.contrast.progress import Say, silent
 from pkmodel.contrast.record import Contrast
 from pkmodel.errors import ModelError
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -176,6 +177,41 @@ def _write_json(path: Path, document: object) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def asked_comparison(
+    groups: Groups,
+    *,
+    reference: str | None = None,
+    margin: Sequence[float] | None = None,
+    level: float = LEVEL,
+    multiplicity: str = "none",
+) -> Comparison:
+    """Check what is asked of groups, with what they declare, or what is usual.
+
+    Parameters
+    ----------
+    groups : Groups
+    reference, margin, level, multiplicity
+        As for `compare_groups`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ModelError
+        With every fault.
+    """
+    return given_comparison(
+        groups.names,
+        groups.code,
+        reference=reference or groups.reference or _last(groups),
+        margin=margin or groups.margin or DEFAULT_MARGIN,
+        level=level,
+        multiplicity=multiplicity,
+    )
+
+
 def compare_groups(
     problem: Problem,
     estimate: Estimate,
@@ -191,6 +227,7 @@ def compare_groups(
     metrics: Sequence[str] | None = None,
     doubt: str = "",
     posterior: Posterior | None = None,
+    say: Say = silent,
 ) -> Comparability:
     """Compare groups of subjects.
 
@@ -214,9 +251,11 @@ def compare_groups(
     metrics : sequence of str, optional
         Those to compare; all that the data allow if absent.
     doubt : str
-        Why the estimate is not to be used; then no ratio is estimated inside the model.
+        Why the estimate is not to be used; then no ratio rests on it, and each row says why.
     posterior : Posterior, optional
         Draws, from which ratios are read as well.
+    say : callable
+        Told in a line how far the ratios inside the model have come.
 
     Returns
     -------
@@ -227,13 +266,8 @@ def compare_groups(
     ModelError, DataError
         What is asked cannot be answered with these groups.
     """
-    asked = given_comparison(
-        groups.names,
-        groups.code,
-        reference=reference or groups.reference or _last(groups),
-        margin=margin or groups.margin or DEFAULT_MARGIN,
-        level=level,
-        multiplicity=multiplicity,
+    asked = asked_comparison(
+        groups, reference=reference, margin=margin, level=level, multiplicity=multiplicity
     )
     structure, dataset = problem.structure, problem.dataset
     shrinkage = group_shrinkage(problem, estimate, asked)
@@ -248,7 +282,7 @@ def compare_groups(
             problem, posterior, exposure, subjects, asked, shrinkage, wanted, doubt=doubt
         )
     inside = in_model_contrasts(
-        problem, estimate, exposure, subjects, asked, metrics=wanted, doubt=doubt
+        problem, estimate, exposure, subjects, asked, metrics=wanted, doubt=doubt, say=say
     )
     units = {
         name: metric.unit(dataset.units, subjects.bsa is not None)
@@ -269,7 +303,7 @@ def compare_groups(
         ),
         contrasts=_warned(
             (
-                *individual_contrasts(exposure, asked, shrinkage, wanted),
+                *individual_contrasts(exposure, asked, shrinkage, wanted, doubt=doubt),
                 *noncompartmental_contrasts(plain, asked, wanted),
                 *drawn.contrasts,
                 *(inside if posterior is None else _beside_draws(inside, drawn)),

@@ -45,9 +45,14 @@ def comparability_summary(found: Comparability) -> RenderableType:
 
 def _printed(found: Comparability) -> list[str]:
     """Return the headline metrics that are there, else clearance and volume, else what is there."""
-    known = list(dict.fromkeys(found.summary["metric"]))
+    known = _with_values(found)
     choices = ([name for name in names if name in known] for names in (HEADLINE, ("CL", "V")))
     return next((some for some in choices if some), known)
+
+
+def _with_values(found: Comparability) -> list[str]:
+    """Return the metrics of which some subject has a value."""
+    return list(dict.fromkeys(found.summary["metric"][_has_values(found)]))
 
 
 def _header(found: Comparability) -> RenderableType:
@@ -61,7 +66,9 @@ def _header(found: Comparability) -> RenderableType:
     lines.append(Text(found.groups.source, style="dim"))
     if found.bsa_source:
         lines.append(Text(f"body surface: {found.bsa_source}", style="dim"))
-    lines.append(Text(f"plateau samples: {found.rule}", style="dim"))
+    has_plateau = "CSS" in _with_values(found)
+    plateau = found.rule if has_plateau else "none, for no subject has an infusion with a plateau"
+    lines.append(Text(f"plateau samples: {plateau}", style="dim"))
     return Group(*lines)
 
 
@@ -205,6 +212,10 @@ def _is_shown(c: Contrast, metrics: list[str]) -> bool:
     """
     if c.n == 0:
         return False
+    return _is_concerned(c, metrics)
+
+
+def _is_concerned(c: Contrast, metrics: list[str]) -> bool:
     is_of_the_formula = c.kind == "model" and c.metric == "CL" and c.adjustment != "none"
     return c.metric in metrics or is_of_the_formula
 
@@ -256,7 +267,7 @@ def _notes(found: Comparability, metrics: list[str]) -> list[str]:
     texts += [
         text
         for c in found.contrasts
-        if c.metric in metrics and (c.metric, c.kind) not in empty
+        if _is_concerned(c, metrics) and (c.metric, c.kind) not in empty
         for text in c.warnings
     ]
     return list(dict.fromkeys(texts))

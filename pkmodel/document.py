@@ -9,7 +9,7 @@ import numpy as np
 
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.far_priors import contradicted_priors
-from pkmodel.bayes.posterior import Posterior
+from pkmodel.bayes.posterior import Cut, Posterior
 from pkmodel.bayes.prior_curves import BoundedPrior, bounded_priors
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.diagnostics.etabar import EtaBar
@@ -85,11 +85,11 @@ def _groups(groups: Groups, bsa_source: str) -> Part:
     }
 
 
-def ending_part(status: Status, warnings: Sequence[str]) -> Part:
+def ending_part(status: Status, advice: str, warnings: Sequence[str]) -> Part:
     """Say how the fit ended, what that means and what it warns of."""
     return {
         "status": str(status),
-        "advice": status.advice,
+        "advice": advice,
         "converged": status.is_good,
         "warnings": list(warnings),
     }
@@ -263,6 +263,7 @@ def posterior_part(
         "draws": draws,
         "tune": posterior.tune,
         "gradients": posterior.gradients,
+        "cut": None if posterior.cut is None else _cut(posterior.cut),
         "divergences": posterior.divergences,
         "r_hat": number(diagnosis.worst_r_hat),
         "ess_bulk": number(diagnosis.smallest_bulk),
@@ -294,3 +295,8 @@ def _law(bounded: BoundedPrior) -> Part:
         "lower": number(bounded.lower),
         "upper": number(bounded.upper),
     }
+
+
+def _cut(cut: Cut) -> Part:
+    """Say which chains an interrupt left, and what was asked for."""
+    return {"kept": list(cut.kept), "chains": cut.chains, "draws": cut.draws}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
 from pkmodel.bayes.far_priors import contradicted_priors, far_priors
+from pkmodel.bayes.few_draws import few_draws
 from pkmodel.bayes.flat_priors import improper_prior_warning
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
@@ -145,15 +146,17 @@ def fit(
     seconds["optimise"] = time.perf_counter() - mark
     mark = time.perf_counter()
     uncertainty = None
-    if options.covariance != "none" and np.isfinite(estimate.final.objective):
+    is_cut = estimate.ending == Ending.INTERRUPTED
+    has_errors = options.covariance != "none" and not is_cut
+    if has_errors and np.isfinite(estimate.final.objective):
         say("standard errors")
         try:
             estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
         except KeyboardInterrupt:
-            estimate = replace(estimate, ending="interrupted")
+            is_cut = True
     seconds["covariance"] = time.perf_counter() - mark
     seconds["total"] = time.perf_counter() - begin
-    status = _status(problem, estimate, uncertainty)
+    status = Status.INTERRUPTED if is_cut else _status(problem, estimate, uncertainty)
     warnings = _warnings(problem, estimate, uncertainty)
     return Fit(title, problem, subjects, estimate, uncertainty, status, warnings, seconds)
 
@@ -174,9 +177,8 @@ def _full_bayes(
     problem, estimate = settled(problem, found.estimate)
     seconds["optimise"] = time.perf_counter() - mark
     seconds.update(covariance=0.0, total=time.perf_counter() - begin)
-    is_cut = estimate.ending == Ending.INTERRUPTED
     judged = posterior_status(found.posterior, found.diagnosis)
-    status = Status.INTERRUPTED if is_cut else judged
+    status = Status.INTERRUPTED if found.posterior.cut else judged
     warnings = _warnings(problem, estimate, None)
     warnings = (
         *warnings,
@@ -344,8 +346,6 @@ def _uncertainty(problem: Problem, estimate: Estimate, wanted: str) -> tuple[Est
     """
     for _ in range(3):
         result = covariance(problem, estimate.x, estimate.final, wanted)
-        if estimate.ending == "interrupted":
-            break
         if result.boundary or estimate.sampling is not None:
             left = decrease_inside(problem, estimate, result.hessian, set(result.boundary))
             return replace(estimate, decrease=left), result
@@ -358,8 +358,6 @@ def _uncertainty(problem: Problem, estimate: Estimate, wanted: str) -> tuple[Est
 
 
 def _status(problem: Problem, estimate: Estimate, uncertainty: Covariance | None) -> Status:
-    if estimate.ending == "interrupted":
-        return Status.INTERRUPTED
     if problem.failed(estimate.final.terms).size:
         return Status.MODES_FAILED
     if estimate.ending != Ending.CONVERGED and not estimate.decrease < GAIN_LEFT:
@@ -400,6 +398,8 @@ def _warnings(
     problem: Problem, estimate: Estimate, uncertainty: Covariance | None
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
+    if problem.options.method == FULL_BAYES:
+        out += few_draws(problem.options)
     out += _prior_warnings(problem)
     out += scarce_data(problem)
     data = problem.dataset

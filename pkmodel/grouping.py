@@ -19,10 +19,13 @@ from pkmodel.covariates.age_group import (
 )
 from pkmodel.dataset import Dataset
 from pkmodel.definition.schema import GroupsSection
-from pkmodel.errors import DataError
+from pkmodel.errors import DataError, ModelError
 from pkmodel.prediction import first_rows
 
 MOST_GROUPS = 12
+
+AGE_GROUP = "age_group"
+"""What a comparison is by where it is by the declared age groups."""
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,31 @@ def covariate_groups(dataset: Dataset, name: str) -> Groups:
         )
     names = tuple(f"{name} {value:.12g}" for value in values)
     return Groups(name, names, code.astype(np.int64), f"values of {name}")
+
+
+def asked_groups(dataset: Dataset, declared: Groups | None, by: str) -> Groups:
+    """Return the groups that a comparison is asked by.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    declared : Groups or None
+        Age groups, where they are declared.
+    by : str
+        `AGE_GROUP`, or a covariate as for `covariate_groups`.
+
+    Raises
+    ------
+    ModelError
+        No age groups are declared.
+    DataError
+        As by `covariate_groups`.
+    """
+    if by != AGE_GROUP:
+        return covariate_groups(dataset, by)
+    if declared is None:
+        raise ModelError(
+            "no age groups are declared; add a table [groups] to the definition, or compare by "
+            f"a covariate ({', '.join(dataset.covariates) or 'there is none'})"
+        )
+    return declared

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from pkmodel.errors import FitError
+from pkmodel.status import Status
 
 FIT_FILES = (
     "fit.json",
@@ -105,6 +107,56 @@ def former_fit(folder: Path) -> str | None:
     return f"the fit {title or 'Untitled fit'!r} of {date}"
 
 
+def folder_of_interrupted(folder: Path) -> Path:
+    """Return where an interrupted fit goes: not in the place of a run that is whole.
+
+    Parameters
+    ----------
+    folder : Path
+        Asked for.
+
+    Returns
+    -------
+    Path
+        `folder` itself where it is absent, empty, or holds an interrupted fit; else the one beside
+        it with ``.interrupted`` after its name.
+    """
+    is_free = not folder.exists() or not any(folder.iterdir()) or _is_interrupted(folder)
+    return (
+        folder if is_free else folder.absolute().with_name(f"{folder.absolute().name}.interrupted")
+    )
+
+
+def _is_interrupted(folder: Path) -> bool:
+    try:
+        document = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        return bool(document["status"] == Status.INTERRUPTED)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def add_to_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Put more files into the folder of a fit, all or nothing.
+
+    Parameters
+    ----------
+    folder : Path
+    write : callable
+        As for `replace_folder`.
+
+    Raises
+    ------
+    FitError
+        Where the folder cannot take the files; what it held is still there.
+    """
+
+    def write_all(new: Path) -> None:
+        shutil.copytree(folder, new, dirs_exist_ok=True)
+        write(new)
+
+    replace_folder(folder, write_all)
+
+
 def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Have the files written beside the folder, then put them in its place, all or nothing.
 
@@ -128,12 +180,12 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
             new, old = Path(name) / "new", Path(name) / "old"
             new.mkdir()
             write(new)
-            if target.exists():
-                target.rename(old)
             try:
+                if target.exists():
+                    target.rename(old)
                 new.rename(target)
-            except OSError:
-                if old.exists():
+            except BaseException:
+                if old.exists() and not target.exists():
                     old.rename(target)
                 raise
     except OSError as error:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from pkmodel.interrupted import kept_draws
 from pkmodel.number import UNKNOWN, effective, fixed, interval, number, percent, r_hat
-from pkmodel.status import LARGEST_PARETO_K, LARGEST_R_HAT, SMALLEST_SIZE
+from pkmodel.status import (
+    FEWEST_IN_WORDS,
+    LARGEST_PARETO_K,
+    LARGEST_R_HAT,
+    LEAST_CHAINS,
+    LEAST_DRAWS,
+    SMALLEST_SIZE,
+)
 
 Document = Mapping[str, Any]
 Finding = tuple[str, str, str]
@@ -30,7 +38,10 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
     yield "divergences", "FAIL" if many else "ok", f"{many} of {told['chains'] * told['draws']}"
     worst = told["r_hat"]
     is_mixed = worst is not None and worst <= LARGEST_R_HAT
-    yield "chains", "ok" if is_mixed else "FAIL", f"largest R-hat {r_hat(worst) or UNKNOWN}"
+    finding = f"largest R-hat {r_hat(worst) or UNKNOWN}"
+    if told["chains"] < LEAST_CHAINS or told["draws"] < LEAST_DRAWS:
+        finding = f"too few draws to tell whether chains agree: R-hat takes {FEWEST_IN_WORDS}"
+    yield "chains", "ok" if is_mixed else "FAIL", finding
     bulk, tail = told["ess_bulk"], told["ess_tail"]
     is_enough = bulk is not None and tail is not None and min(bulk, tail) >= SMALLEST_SIZE
     yield (
@@ -57,9 +68,13 @@ def _prior_check(contradicted: Sequence[str]) -> Finding:
 def sampler_text(document: Document) -> str:
     """Say what was sampled, and how."""
     told = document["posterior"]
+    cut = told.get("cut")
+    made = f"{told['chains']} chains of {told['draws']} draws"
+    if cut is not None:
+        made = kept_draws(tuple(cut["kept"]), told["draws"])
     text = (
-        f"NUTS on {TARGETS[told['target']]}; {told['chains']} chains of {told['draws']} draws "
-        f"after {told['tune']}, {told['gradients']} gradients"
+        f"NUTS on {TARGETS[told['target']]}; {made} after {told['tune']}, "
+        f"{told['gradients']} gradients"
     )
     for key, label in (("centred", "centred"), ("non_centred", "non-centred")):
         if told[key]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior_curves import bounded_priors, prior_curves
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
+from pkmodel.contrast.progress import silent
 from pkmodel.datatree import fit_tree
 from pkmodel.definition.option_check import whole_number_fault
 from pkmodel.diagnostics.conditional import conditional_draws
@@ -46,7 +47,7 @@ from pkmodel.draws.drawing import few_enough
 from pkmodel.draws.draws_table import draws_table
 from pkmodel.draws.fit_groups import fit_groups
 from pkmodel.draws.sample import CONDITIONAL, Sample
-from pkmodel.errors import FitError, ModelError
+from pkmodel.errors import FitError
 from pkmodel.estimate.certificate import (
     NO_CERTIFICATE,
     Certificate,
@@ -59,7 +60,8 @@ from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.exposure.model_based import exposure_table, period_table
 from pkmodel.exposure.plateau_rule import DEFAULT_RULE, PlateauRule
-from pkmodel.grouping import covariate_groups
+from pkmodel.grouping import AGE_GROUP, asked_groups
+from pkmodel.interrupted import interrupted_advice
 from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
@@ -71,8 +73,6 @@ if TYPE_CHECKING:
     import xarray
 
 Vector = NDArray[np.float64]
-
-AGE_GROUP = "age_group"
 
 MOST_SAVED = 10_000_000
 """Values in each group of fit.nc that has one for every observation and draw: 80 MB."""
@@ -156,6 +156,8 @@ class Fit:
     @property
     def advice(self) -> str:
         """What the status means and what to do."""
+        if self.status is Status.INTERRUPTED:
+            return interrupted_advice(self.problem, self.estimate, self.posterior)
         return self.status.advice
 
     @property
@@ -334,6 +336,7 @@ class Fit:
         multiplicity: str = "none",
         rule: PlateauRule = DEFAULT_RULE,
         metrics: Sequence[str] | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> Comparability:
         """Compare exposure and clearance between groups.
 
@@ -353,6 +356,8 @@ class Fit:
             Of the non-compartmental analysis.
         metrics : sequence of str, optional
             Those to compare, such as ``["CSS", "CL_BSA"]``; all that the data allow if absent.
+        progress : callable, optional
+            Told in a line how far it has come.
 
         Returns
         -------
@@ -370,14 +375,7 @@ class Fit:
         >>> found.reference
         '7 to 17 years'
         """
-        groups = self.subjects.groups
-        if by != AGE_GROUP:
-            groups = covariate_groups(self.problem.dataset, by)
-        if groups is None:
-            raise ModelError(
-                "no age groups are declared; add a table [groups] to the definition, or compare by "
-                f"a covariate ({', '.join(self.problem.dataset.covariates) or 'there is none'})"
-            )
+        groups = asked_groups(self.problem.dataset, self.subjects.groups, by)
         return compare_groups(
             self.problem,
             self.estimate,
@@ -392,13 +390,13 @@ class Fit:
             metrics=metrics,
             doubt="" if self.converged or self.status is Status.EVALUATED else self._doubt,
             posterior=self.posterior,
+            say=progress or silent,
         )
 
     @property
     def _doubt(self) -> str:
-        if self.posterior is not None:
-            return f"the fit ended as “{self.status}”, so that its draws are not to be used"
-        return f"the fit of the whole model ended as “{self.status}”, which group models start from"
+        what = "estimates" if self.posterior is None else "draws"
+        return f"the fit ended as “{self.status}”, so that its {what} are not to be used"
 
     def certify(self) -> Certificate:
         """Say how far the fit is from the exact likelihood of its model.
@@ -468,7 +466,7 @@ class Fit:
         return {
             **model_part(self.title, self.problem),
             **subjects_part(self.subjects),
-            **ending_part(self.status, self.warnings),
+            **ending_part(self.status, self.advice, self.warnings),
             **data_part(self.problem),
             **{name: number(getattr(self, name)) for name in criteria},
             **parameters_part(self._parameters),

@@ -7,6 +7,11 @@ from enum import StrEnum
 LARGEST_R_HAT, SMALLEST_SIZE, LARGEST_PARETO_K = 1.01, 400.0, 0.7
 """What draws from a posterior must keep to: R-hat, effective draws of bulk and tails, Pareto k."""
 
+LEAST_CHAINS, LEAST_DRAWS = 2, 4
+"""Chains, and draws of each, without which there is no R-hat."""
+
+FEWEST_IN_WORDS = f"at least {LEAST_CHAINS} chains of {LEAST_DRAWS} draws"
+
 
 class Status(StrEnum):
     """How a fit ended."""
@@ -53,7 +58,7 @@ _ADVICE = {
         "The random effects of some subjects have no mode at the estimates: their part of the "
         "objective is not to be trusted. Look at these subjects' data."
     ),
-    Status.INTERRUPTED: "Stopped from the keyboard: this is the best point so far, no optimum.",
+    Status.INTERRUPTED: "Stopped from the keyboard: the estimates are provisional.",
     Status.EVALUATED: "Evaluated at the initial values; nothing was estimated.",
     Status.SAMPLED: "The chains agree, none diverged, and the effective draws are enough.",
     Status.DIVERGENT: (

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.method_name import METHOD_NAMES
 from pkmodel.nodes import LEAST_SHARE, order_in_words
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent, r_hat
 from pkmodel.parameter_text import ParameterTable
@@ -35,16 +36,6 @@ LARGE_SHRINKAGE = 0.3
 LARGE_DIFFERENCE = 1.0
 """Of one subject's objective to its exact one."""
 
-METHODS = {
-    "fo": "FO",
-    "foce": "FOCE",
-    "focei": "FOCE-I",
-    "laplace": "Laplace",
-    "agq": "adaptive quadrature",
-    "imp": "importance sampling",
-    "saem": "SAEM",
-    "nuts": "full Bayes (NUTS)",
-}
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
 
@@ -117,7 +108,7 @@ def _header(document: Document) -> RenderableType:
 
 
 def _model(document: Document) -> str:
-    method = METHODS[document["method"]]
+    method = METHOD_NAMES[document["method"]]
     if document["method"] == "laplace" and not document["interaction"]:
         method += " without interaction"
     return f"{document['structure'].replace('_', ' ')}  ·  {method}"

@@ -8,18 +8,24 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import pkmodel as pk
 from pkmodel.bayes.inference import TUNE
 from pkmodel.cli import _progress, main
+from pkmodel.errors import DataError
 from pkmodel.fitting import COMPILING
+from pkmodel.interrupts import ENDED
 from pkmodel.output_folder import FIT_FILES
 from pkmodel.problem import Problem
+from pkmodel.result import Fit
 from pkmodel.shipped import shipped_data, shipped_fits
+from pkmodel.status import Status
 
 PHENOBARBITAL = shipped_fits()["phenobarbital"]
 NONMEM_MINIMUM = 586.2760562852096  # NONMEM 7.5.1, pharmpy 435dd66, example_models/pheno.ext
@@ -138,7 +144,7 @@ def test_an_interrupt_before_the_first_evaluation_writes_nothing(tmp_path, monke
 
     monkeypatch.setattr(Problem, "evaluate", interrupted)
     result = _run("fit", PHENOBARBITAL, "--out", tmp_path / "o")
-    assert result.exit_code == 1
+    assert result.exit_code == ENDED
     assert "nothing written" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -200,6 +206,29 @@ def test_check_lists_the_priors_that_full_bayes_will_use(definition):
     plain = re.sub(r" +", " ", _run("check", PHENOBARBITAL).stdout)
     assert "priors" not in plain
     assert "fit focei, 1 start, seed 1, covariance sandwich" in plain
+
+
+def test_check_takes_a_method_and_shows_what_it_would_use(definition):
+    text = _run("check", PHENOBARBITAL, "--method", "nuts").stdout
+    assert "theta cl ~ lognormal(median 0.005, log sd 2), default" in text
+    assert "nuts, 4 chains of 1000 draws" in text
+    many = definition({'method = "focei"': 'method = "focei"\nmax_evaluations = 50'})
+    result = _run("check", many, "--method", "nuts")
+    assert result.exit_code == 2
+    assert "max_evaluations: nuts has draws and tune instead; remove it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("chains", "draws", "few", "alone"),
+    [(4, 99, True, False), (4, 100, False, False), (1, 1000, False, True), (1, 399, True, True)],
+)
+def test_check_says_that_chains_and_draws_are_too_few(definition, chains, draws, few, alone):
+    options = f'method = "nuts"\nchains = {chains}\ndraws = {draws}'
+    result = _run("check", definition({'method = "focei"': options}))
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert ("fewer than the 400 effective draws that each parameter needs" in text) == few
+    assert ("1 chain cannot tell whether chains agree" in text) == alone
 
 
 def test_check_shows_ranges_so_that_a_wrong_unit_is_seen(definition):
@@ -470,3 +499,91 @@ def test_compare_exits_with_1_where_a_fit_did_not_converge(definition, tmp_path)
     assert result.exit_code == 1
     assert "no criteria, no test" in result.output
     assert (tmp_path / "comparison" / "model_comparison.csv").exists()
+
+
+# -- comparison of groups -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Folder of a former run with its comparison."""
+    folder = tmp_path / "o"
+    pk.evaluate("phenobarbital").save(folder)
+    for name in ("groups.csv", "contrasts.json", "comparison.json"):
+        (folder / name).write_text("former")
+    return folder
+
+
+BY = ("compare-groups", PHENOBARBITAL, "--by", "APGR")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyboardInterrupt, "Stopped from the keyboard: the groups were not compared; {} holds"),
+        (DataError("CL must be above 0"), "CL must be above 0"),
+    ],
+    ids=["interrupted", "failed"],
+)
+def test_what_ends_a_comparison_leaves_the_whole_fit_and_none_of_a_former_one(
+    error, said, compared, monkeypatch
+):
+    def ended(self, *_, **__):
+        assert sorted(p.name for p in compared.iterdir()) == sorted(FIT_FILES)
+        raise error
+
+    monkeypatch.setattr(Fit, "contrast", ended)
+    result = _run(*BY, "--out", compared)
+    assert result.exit_code == 1, result.output
+    assert "CONVERGED" in result.stdout
+    assert said.format(compared) in result.output.replace("\n", "")
+    assert json.loads((compared / "fit.json").read_text())["status"] == "converged"
+    assert sorted(p.name for p in compared.iterdir()) == sorted(FIT_FILES)
+    assert [p.name for p in compared.parent.iterdir()] == ["o"]
+
+
+def test_an_interrupted_fit_is_not_compared(compared, monkeypatch):
+    evaluate, count = Problem.evaluate, iter(range(1000))
+
+    def interrupted(self, *arguments, **options):
+        if next(count) == 5:
+            raise KeyboardInterrupt
+        return evaluate(self, *arguments, **options)
+
+    monkeypatch.setattr(Problem, "evaluate", interrupted)
+    monkeypatch.setattr(Fit, "contrast", lambda *_, **__: pytest.fail("compared"))
+    result = _run(*BY, "--out", compared)
+    assert result.exit_code == 1, result.output
+    assert "The groups were not compared." in result.stdout
+    assert (compared / "groups.csv").read_text() == "former"
+    assert sorted(p.name for p in (compared.parent / "o.interrupted").iterdir()) == sorted(
+        FIT_FILES
+    )
+
+
+def test_a_comparison_is_put_beside_the_fit_that_it_is_of(compared, monkeypatch):
+    failed = replace(pk.evaluate("phenobarbital"), status=Status.NOT_CONVERGED)
+    seeds = []
+    monkeypatch.setattr(pk, "fit", lambda *_, seed, **__: seeds.append(seed) or failed)
+    result = _run(*BY, "--seed", 7, "--out", compared)
+    assert result.exit_code == 1, result.output
+    assert seeds == [7]
+    assert f"comparison written to {compared}" in result.stdout.replace("\n", "")
+    assert json.loads((compared / "comparison.json").read_text())["title"] == "APGR"
+    assert {p.name for p in compared.iterdir()} > {*FIT_FILES, "groups.csv", "samples.csv"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--by", "APGR", "--reference", "APGR 11"), "APGR 11"),
+        (("--by", "WT"), "WT has"),
+        ((), "no age groups are declared"),
+        (("--by", "APGR", "--margin", "1.25,0.8"), "margin"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_the_fit(arguments, message, tmp_path, no_fit):
+    result = _run("compare-groups", PHENOBARBITAL, *arguments, "--out", tmp_path / "o")
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []

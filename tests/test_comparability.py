@@ -19,6 +19,7 @@ from pkmodel.comparability_text import comparability_summary
 from pkmodel.evidence import WORDS
 from pkmodel.number import short
 from pkmodel.report import write_report
+from pkmodel.status import Status
 from pkmodel.summary import plain_text
 from report_page import Page
 
@@ -136,20 +137,34 @@ def test_plateau_samples_before_steady_state_are_warned_of(found):
     assert not any(text in w for w in _row(found, metric="CL_BSA", kind="model").warnings)
 
 
-def test_a_fit_that_did_not_converge_gives_no_ratio_inside_the_model(definition):
-    """One evaluation is no search; what the other kinds say stays, as does the reminder."""
+def test_a_fit_that_did_not_converge_gives_no_ratio(definition):
+    """One evaluation is no search; only what no model made stays."""
     model = replace(definition, options=replace(definition.options, max_evaluations=1))
     stopped = pk.fit(model, covariance=False)
     assert not stopped.converged
-    rows = [c for c in stopped.contrast().contrasts if c.kind == "model"]
+    found = stopped.contrast()
+    rows = [c for c in found.contrasts if c.kind in ("model", "individual")]
+    assert {c.kind for c in rows} == {"model", "individual"}
     assert {c.metric for c in rows} >= {"CSS", "CL", "V", "HALF_LIFE"}
     for row in rows:
-        assert np.isnan([row.ratio, row.lower, row.upper]).all()
-        assert row.verdict == "inconclusive"
-        reason = "the fit of the whole model ended as “not converged”, which group models start"
+        assert np.isnan([row.ratio, row.lower, row.upper, row.p_value, row.p_holm]).all()
+        assert (row.verdict, row.share) == ("inconclusive", None)
+        reason = "the fit ended as “not converged”, so that its estimates are not to be used"
         assert any(reason in text for text in row.warnings)
-    assert _row(stopped.contrast(), metric="CL_BSA", kind="individual").ratio > 0.0
-    assert _row(stopped.contrast(), metric="CL_BSA", kind="noncompartmental").lower > 0.0
+    assert _row(found, metric="CL_BSA", kind="noncompartmental").lower > 0.0
+
+
+def test_the_screen_says_why_there_is_no_ratio_and_no_plateau():
+    """Phenobarbital is given as boluses only."""
+    failed = replace(pk.evaluate("phenobarbital"), status=Status.NOT_CONVERGED)
+    text = " ".join(plain_text(comparability_summary(failed.contrast("APGR"))).split())
+    assert "plateau samples: none, for no subject has an infusion with a plateau" in text
+    assert "steady-state concentration" not in text
+    assert "clearance (L/h)" in text
+    for metric in ("CL", "V"):
+        for where in ("", " inside the model"):
+            reason = "the fit ended as “not converged”, so that its estimates are not to be used"
+            assert f"- no ratio of {metric}{where}: {reason}" in text
 
 
 def test_what_was_not_declared_is_said(fit, found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from pkmodel.contrast.record import Contrast
 from pkmodel.contrast.refit import whole_fit
 from pkmodel.contrast.threshold import ChiSquareThreshold, StudentThreshold
 from pkmodel.errors import FitError
+from pkmodel.problem import Problem
 from pkmodel.result import Fit
 from pkmodel.subjects import Subjects
 
@@ -414,8 +416,8 @@ def test_a_refit_better_than_the_free_fit_starts_it_anew(
     rows: dict[tuple[str, str, str], Contrast],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def half_done(problem, start=None):
-        found = whole_fit(problem, start)
+    def half_done(problem, start=None, progress=None):
+        found = whole_fit(problem, start, progress)
         moved = found.x + 0.1
         return replace(found, x=moved, final=problem.evaluate(moved))
 
@@ -572,6 +574,45 @@ def test_a_singular_matrix_in_a_refit_is_a_refit_that_failed(
     searched = Profile(fit.problem, fit.estimate, "cl", StudentThreshold(36, 33))
     with pytest.raises(FitError, match="the search met a singular matrix"):
         searched.root(0.0)
+
+
+def test_an_interrupt_ends_the_comparison(
+    fit: Fit, data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, count = Problem.evaluate, iter(range(10**6))
+
+    def interrupted(self, *arguments, **options):
+        if next(count) == 5:
+            raise KeyboardInterrupt
+        return whole(self, *arguments, **options)
+
+    monkeypatch.setattr(Problem, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        contrasts_of(fit, comparison_of(data), "CL_BSA")
+
+
+def test_models_and_groups_are_counted_as_they_come(fit: Fit, data: pd.DataFrame) -> None:
+    said: list[str] = []
+    in_model_contrasts(
+        fit.problem,
+        fit.estimate,
+        exposure(fit),
+        sizes(fit),
+        comparison_of(data),
+        metrics=("CL_BSA", "CSS_DN", "V_BSA"),
+        say=said.append,
+    )
+    models = list(dict.fromkeys(text.split("), ")[0] for text in said))
+    assert models == [
+        "ratio 1 of 2 (CL_BSA, CSS_DN",
+        "ratio 2 of 2 (V_BSA",
+    ]
+    parts = list(dict.fromkeys(text.split("), ")[1].split(" ")[0] for text in said))
+    assert parts == [
+        "evaluation", "ratio_CL_infant", "ratio_CL_child", "ratio_V_infant", "ratio_V_child"
+    ]  # fmt: skip
+    assert any(re.fullmatch(r".*, ratio_CL_child \(2 of 2\), refit 1", text) for text in said)
+    assert any(re.fullmatch(r".*, evaluation 1: objective -?\d+\.\d+", text) for text in said)
 
 
 def test_an_estimate_in_doubt_starts_no_group_model(

@@ -255,10 +255,13 @@ def test_a_group_of_one_has_no_interval(unaware):
     assert any("fewer than 2 subjects" in text for text in row.warnings)
 
 
+KINDS = (OF_SUBJECTS, INSIDE, "individual", "model")
+
+
 def test_draws_that_are_not_to_be_used_give_no_ratio(sampled):
     bad = replace(sampled, status=Status.NOT_MIXED)
-    rows = [c for c in bad.contrast("CODE").contrasts if c.kind in (OF_SUBJECTS, INSIDE)]
-    assert rows
+    rows = [c for c in bad.contrast("CODE").contrasts if c.kind in KINDS]
+    assert {c.kind for c in rows} == set(KINDS)
     for row in rows:
         assert np.isnan([row.ratio, row.lower, row.probability]).all()
         assert row.verdict == "inconclusive"

@@ -371,6 +371,10 @@ SHAPE_FAULTS = [
     ('[fit]\ntarget = "both"', "[fit] target"),
     ('[fit]\nmethod = "focei"\ninteraction = false', "[fit] interaction: goes with method"),
     ('[fit]\nmethod = "nuts"\nstarts = 3', "[fit] starts: nuts has chains instead; remove it"),
+    (
+        '[fit]\nmethod = "nuts"\nmax_evaluations = 50',
+        "[fit] max_evaluations: nuts has draws and tune instead; remove it",
+    ),
     ('[fit]\nmethod = "nuts"\ncovariance = "r"', "[fit] covariance: errors of nuts are those of"),
 ]
 

@@ -19,6 +19,7 @@ from pkmodel.estimate.maximum_likelihood import (
     Estimate,
     Progress,
     maximise,
+    uninterrupted,
     with_moderate_variances,
 )
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
@@ -80,7 +81,7 @@ def find_anchor(
         None where the likelihood is not defined at any start.
     """
     near = problem.with_method("focei")
-    first = maximise(near, progress)
+    first = uninterrupted(maximise(near, progress))
     if first is None:
         return None
     x = with_moderate_variances(near, first.x, at_boundary(near, first.x))

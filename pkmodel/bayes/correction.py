@@ -11,6 +11,7 @@ and Gabry 2024, https://jmlr.org/papers/v25/19-556.html).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from scipy.special import gammaln, logsumexp
 
 from pkmodel.bayes.chain_statistics import smooth
 from pkmodel.bayes.marginal import MarginalTarget
-from pkmodel.bayes.sampler import Chains
+from pkmodel.bayes.sampler import Chains, most_draws
 from pkmodel.diagnostics.proposal import DEGREES_OF_FREEDOM, Proposal
 from pkmodel.problem import Evaluation, Problem
 
@@ -51,6 +52,8 @@ class Corrected:
     pareto_k : float
     kept : array (chains, draws)
         Which of the approximate draws each draw is.
+    chains : list of int
+        Which of the chains they are of: all, or after an interrupt those that had come so far.
     """
 
     x: Vector
@@ -58,6 +61,7 @@ class Corrected:
     weights: Vector
     pareto_k: float
     kept: NDArray[np.int64]
+    chains: list[int]
 
 
 def propose(
@@ -139,24 +143,34 @@ def correct(target: MarginalTarget, chains: Chains, seed: int) -> Corrected:
     -------
     Corrected
         Every chain is drawn again by itself and in its order, so that what repeated draws cost
-        shows in its autocorrelation, and so in R-hat and effective sizes.
+        shows in its autocorrelation, and so in R-hat and effective sizes. After an interrupt from
+        the keyboard as many as `most_draws` keeps.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Before any chain had draws that are worth keeping.
     """
     x = target.packed(chains.vectors)
     shape = x.shape[:2]
     log_weights = np.empty(shape)
     eta = np.empty((*shape, *target.coordinates.place.T.shape))
     count = proposals_needed(target, np.random.default_rng([seed, shape[0] + 1]))
-    for chain in range(shape[0]):
-        rng = np.random.default_rng([seed, chain])
-        for draw in range(shape[1]):
-            at = chain, draw
-            there = target.evaluate(x[at])
-            log_weights[at], eta[at] = propose(target.problem, x[at], there, count, rng)
-    weights, pareto_k = smooth(log_weights)
+    done = [0] * shape[0]
+    with suppress(KeyboardInterrupt):
+        for chain in range(shape[0]):
+            rng = np.random.default_rng([seed, chain])
+            for draw in range(shape[1]):
+                at = chain, draw
+                there = target.evaluate(x[at])
+                log_weights[at], eta[at] = propose(target.problem, x[at], there, count, rng)
+                done[chain] += 1
+    whole, length = most_draws(done, shape[1])
+    weights, pareto_k = smooth(log_weights[whole, :length])
     rng = np.random.default_rng([seed, shape[0]])
     kept = np.array([_systematic(row, rng) for row in weights])
-    rows = np.arange(shape[0])[:, None]
-    return Corrected(x[rows, kept], eta[rows, kept], weights, pareto_k, kept)
+    rows = np.array(whole)[:, None]
+    return Corrected(x[rows, kept], eta[rows, kept], weights, pareto_k, kept, whole)
 
 
 def _systematic(weights: Vector, rng: np.random.Generator) -> NDArray[np.int64]:

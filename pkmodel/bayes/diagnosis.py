@@ -17,7 +17,15 @@ from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.parameters import Parameter
 from pkmodel.number import effective
 from pkmodel.problem import Problem
-from pkmodel.status import LARGEST_PARETO_K, LARGEST_R_HAT, SMALLEST_SIZE, Status
+from pkmodel.status import (
+    FEWEST_IN_WORDS,
+    LARGEST_PARETO_K,
+    LARGEST_R_HAT,
+    LEAST_CHAINS,
+    LEAST_DRAWS,
+    SMALLEST_SIZE,
+    Status,
+)
 
 Vector = NDArray[np.float64]
 
@@ -116,22 +124,36 @@ def posterior_warnings(posterior: Posterior, diagnosis: Diagnosis) -> list[str]:
         total = posterior.sample_stats["diverging"].size
         out.append(f"{posterior.divergences} of {total} draws ended in a divergence")
     mixing = diagnosis.mixing
-    apart = [f"{n} {m.r_hat:.3f}" for n, m in mixing.items() if not m.r_hat <= LARGEST_R_HAT]
+    apart = [f"{n} {m.r_hat:.3f}" for n, m in mixing.items() if m.r_hat > LARGEST_R_HAT]
     if apart:
         out.append(f"R-hat is above {LARGEST_R_HAT}: {', '.join(apart)}")
+    untold = [name for name, m in mixing.items() if np.isnan(m.r_hat)]
+    if untold:
+        out.append(f"whether chains agree is not known: {_why_untold(posterior, untold)}")
     few = [
-        f"{name} {m.fewest}"
-        for name, m in mixing.items()
-        if not min(m.bulk, m.tail) >= SMALLEST_SIZE
+        f"{name} {m.fewest}" for name, m in mixing.items() if min(m.bulk, m.tail) < SMALLEST_SIZE
     ]
     if few:
         out.append(f"fewer than {SMALLEST_SIZE:.0f} effective draws: {', '.join(few)}")
-    if posterior.pareto_k is not None and not posterior.pareto_k <= LARGEST_PARETO_K:
+    if np.isnan(min(diagnosis.smallest_bulk, diagnosis.smallest_tail)):
+        out.append("effective draws are not known: there are too few draws to count them")
+    if posterior.pareto_k is not None and np.isnan(posterior.pareto_k):
+        out.append(
+            "the weights that correct Laplace's approximation are too few to judge their tail"
+        )
+    if posterior.pareto_k is not None and posterior.pareto_k > LARGEST_PARETO_K:
         out.append(
             f"the weights that correct Laplace's approximation have a tail of Pareto "
             f"k = {posterior.pareto_k:.2f}, above {LARGEST_PARETO_K}"
         )
     return out
+
+
+def _why_untold(posterior: Posterior, names: list[str]) -> str:
+    chains, draws, _ = posterior.x.shape
+    if chains < LEAST_CHAINS or draws < LEAST_DRAWS:
+        return f"R-hat takes {FEWEST_IN_WORDS}"
+    return f"the draws of {', '.join(names)} do not vary"
 
 
 def posterior_parameters(

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor, find_anchor
 from pkmodel.bayes.coordinates import known_effects
-from pkmodel.bayes.correction import correct
+from pkmodel.bayes.correction import Corrected, correct
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
-from pkmodel.bayes.posterior import JOINT, MARGINAL, Posterior
+from pkmodel.bayes.posterior import JOINT, MARGINAL, Cut, Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Chains, Settings, Told, sample
 from pkmodel.bayes.skewness import bent
@@ -88,9 +88,8 @@ def infer(
     if anchor is None:
         return None
     sampler = SAMPLERS[target_of(problem, anchor)]
-    posterior, is_interrupted = sampler(problem, prior, anchor, told)
-    posterior = replace(posterior, alone=anchor.alone, rise=anchor.rise)
-    return _inferred(problem, anchor, posterior, is_interrupted)
+    posterior = sampler(problem, prior, anchor, told)
+    return _inferred(problem, anchor, replace(posterior, alone=anchor.alone, rise=anchor.rise))
 
 
 def target_of(problem: Problem, anchor: Anchor) -> str:
@@ -116,38 +115,34 @@ def _settings(problem: Problem, acceptance: float) -> Settings:
     )
 
 
-def _sampled(chains: Chains | None) -> Chains:
-    if chains is None:
-        raise KeyboardInterrupt
-    return chains
-
-
-def _joint(
-    problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
-) -> tuple[Posterior, bool]:
+def _joint(problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None) -> Posterior:
     target = bent(JointTarget(problem, prior, anchor))
     settings = _settings(problem, BOLD if np.all(target.coordinates.centred) else CAREFUL)
-    chains = _sampled(sample(target, settings, told))
+    chains = sample(target, settings, told)
     x, eta = target.effects(chains.vectors)
     centred = tuple(bool(c) for c in target.coordinates.centred)
-    posterior = Posterior(
-        x, eta, chains.statistics, JOINT, settings.tune, chains.gradients, centred
+    return Posterior(
+        x,
+        eta,
+        chains.statistics,
+        JOINT,
+        settings.tune,
+        chains.gradients,
+        centred,
+        cut=chains.cut,
     )
-    return posterior, chains.is_interrupted
 
 
-def _marginal(
-    problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None
-) -> tuple[Posterior, bool]:
+def _marginal(problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None) -> Posterior:
     target = MarginalTarget(problem, prior, anchor)
     settings = _settings(problem, CAREFUL)
-    chains = _sampled(sample(target, settings, told))
+    chains = sample(target, settings, told)
     corrected = correct(target, chains, problem.options.seed)
     statistics = {
-        name: np.take_along_axis(values, corrected.kept, axis=1)
+        name: np.take_along_axis(values[corrected.chains], corrected.kept, axis=1)
         for name, values in chains.statistics.items()
     }
-    posterior = Posterior(
+    return Posterior(
         corrected.x,
         corrected.eta,
         statistics,
@@ -157,18 +152,24 @@ def _marginal(
         (),
         corrected.weights,
         corrected.pareto_k,
+        _cut(settings, chains, corrected),
     )
-    return posterior, chains.is_interrupted
 
 
-Sampler = Callable[[Problem, PackedPrior, Anchor, Told | None], tuple[Posterior, bool]]
+def _cut(settings: Settings, chains: Chains, corrected: Corrected) -> Cut | None:
+    """Say what interrupts of sampler and correction left together."""
+    if corrected.kept.shape == chains.vectors.shape[:2]:
+        return chains.cut
+    numbers = chains.cut.kept if chains.cut else range(1, settings.chains + 1)
+    return Cut(tuple(numbers[k] for k in corrected.chains), settings.chains, settings.draws)
+
+
+Sampler = Callable[[Problem, PackedPrior, Anchor, Told | None], Posterior]
 
 SAMPLERS: dict[str, Sampler] = {JOINT: _joint, MARGINAL: _marginal}
 
 
-def _inferred(
-    problem: Problem, anchor: Anchor, posterior: Posterior, is_interrupted: bool
-) -> Inference:
+def _inferred(problem: Problem, anchor: Anchor, posterior: Posterior) -> Inference:
     drawn = posterior.x.reshape(-1, posterior.x.shape[2])
     diagnosis = diagnose(problem, posterior)
     natural = diagnosis.natural.reshape(drawn.shape)
@@ -186,7 +187,7 @@ def _inferred(
     estimate = Estimate(
         x=mean,
         final=final,
-        ending=str(Ending.INTERRUPTED) if is_interrupted else SAMPLED,
+        ending=str(Ending.INTERRUPTED) if posterior.cut else SAMPLED,
         decrease=float("nan"),
         cold_gap=0.0,
         evaluations=anchor.evaluations + posterior.gradients,

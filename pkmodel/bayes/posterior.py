@@ -15,6 +15,23 @@ JOINT, MARGINAL = "joint", "marginal"
 
 
 @dataclass(frozen=True)
+class Cut:
+    """What an interrupt left of the chains that were asked for.
+
+    Attributes
+    ----------
+    kept : tuple of int
+        Numbers of the chains that are kept, the first is 1.
+    chains, draws : int
+        Asked for; draws of each chain.
+    """
+
+    kept: tuple[int, ...]
+    chains: int
+    draws: int
+
+
+@dataclass(frozen=True)
 class Posterior:
     """Draws of the population parameters and the random effects.
 
@@ -43,6 +60,8 @@ class Posterior:
         None where its target was exact.
     pareto_k : float or None
         Shape of the tail of the weights; below 0.7 they can be relied on.
+    cut : Cut or None
+        Of an interrupt before the last draw.
     alone : array (size,) or None
         Packed parameters where the likelihood alone, by FOCE-I and without priors, is largest.
     rise : float
@@ -58,6 +77,7 @@ class Posterior:
     centred: tuple[bool, ...] = ()
     weights: Vector | None = None
     pareto_k: float | None = None
+    cut: Cut | None = None
     alone: Vector | None = None
     rise: float = 0.0
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.bayes.posterior import Cut
 from pkmodel.kernels.posterior import copy_entrance
 
 Vector = NDArray[np.float64]
@@ -104,17 +105,17 @@ class Chains:
     statistics : mapping of str to array (chains, draws)
     gradients : int
         Log densities and gradients computed, those of the adaptation included.
-    is_interrupted : bool
-        Stopped from the keyboard; only the longest chains are kept.
+    cut : Cut or None
+        Of an interrupt from the keyboard: the chains that are kept.
     """
 
     vectors: Vector
     statistics: Mapping[str, NDArray[np.generic]]
     gradients: int
-    is_interrupted: bool
+    cut: Cut | None = None
 
 
-def sample(target: Target, settings: Settings, told: Told | None = None) -> Chains | None:
+def sample(target: Target, settings: Settings, told: Told | None = None) -> Chains:
     """Sample a target.
 
     Parameters
@@ -126,8 +127,12 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
 
     Returns
     -------
-    Chains or None
-        None where an interrupt came before any chain had kept some draws.
+    Chains
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Before any chain had draws that are worth keeping.
     """
     import nutpie
 
@@ -149,8 +154,8 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
     try:
         trace = background.wait()
     except KeyboardInterrupt:
-        return _ended(background.abort(), settings, is_interrupted=True)
-    return _ended(trace, settings, is_interrupted=False)
+        return _ended(background.abort(), settings)
+    return _ended(trace, settings)
 
 
 def _model(target: Target) -> Any:
@@ -232,28 +237,60 @@ def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
     return tell
 
 
-def _ended(trace: Any, settings: Settings, *, is_interrupted: bool) -> Chains | None:
-    """Take the longest chains out of nutpie's trace: all, unless there was an interrupt."""
-    if trace is None:
-        return None
-    vectors, statistics = trace.get_arrow_trace()
+def _ended(trace: Any, settings: Settings) -> Chains:
+    """Take out of nutpie's trace as many draws as chains of one length have."""
+    vectors, statistics = ((), ()) if trace is None else trace.get_arrow_trace()
     tuned = [int(np.sum(_column(table, "tuning"))) for table in statistics]
     lengths = [table.num_rows - n for table, n in zip(statistics, tuned, strict=True)]
-    longest = max(lengths, default=0)
-    if longest < min(FEWEST, settings.draws):
-        return None
-    kept = [chain for chain, length in enumerate(lengths) if length == longest]
+    kept, length = most_draws(lengths, settings.draws)
 
     def drawn(tables: Any, name: str) -> NDArray[Any]:
         columns = [_column(tables[k], name).reshape(tables[k].num_rows, -1) for k in kept]
-        return np.array([column[tuned[k] :] for k, column in zip(kept, columns, strict=True)])
+        rows = [slice(tuned[k], tuned[k] + length) for k in kept]
+        return np.array([column[part] for part, column in zip(rows, columns, strict=True)])
 
+    is_whole = (len(kept), length) == (settings.chains, settings.draws)
     return Chains(
         drawn(vectors, "vector"),
         {new: drawn(statistics, old)[:, :, 0] for old, new in STATISTICS.items()},
         int(sum(np.sum(_column(table, "n_steps")) for table in statistics)),
-        is_interrupted,
+        None if is_whole else Cut(tuple(k + 1 for k in kept), settings.chains, settings.draws),
     )
+
+
+def most_draws(lengths: Sequence[int], wanted: int) -> tuple[list[int], int]:
+    """Choose chains, and a length to cut all of them to, that keep the most draws.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Draws of each chain so far.
+    wanted : int
+        Draws of each chain that were asked for.
+
+    Returns
+    -------
+    chains : list of int
+    length : int
+
+    Raises
+    ------
+    KeyboardInterrupt
+        No chain has draws that are worth keeping.
+
+    Examples
+    --------
+    >>> most_draws([1000, 512, 498, 0], 1000)
+    ([0, 1, 2], 498)
+    """
+    ordered = sorted(lengths, reverse=True)
+    length = max(ordered, key=lambda least: least * sum(n >= least for n in lengths), default=0)
+    if length < min(FEWEST, wanted):
+        raise KeyboardInterrupt(
+            f"the longest chain has {max(lengths, default=0)} of {wanted} draws, {FEWEST} are the "
+            "fewest that are kept"
+        )
+    return [k for k, n in enumerate(lengths) if n >= length], length
 
 
 def _column(table: Any, name: str) -> NDArray[Any]:

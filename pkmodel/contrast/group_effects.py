@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pkmodel.contrast.comparison import Comparison
 from pkmodel.contrast.group_model import GroupModel, group_model
 from pkmodel.contrast.profile import BetterFound, Profile
+from pkmodel.contrast.progress import Say, search_line, silent, within_part
 from pkmodel.contrast.question import Question
 from pkmodel.contrast.refit import whole_fit
 from pkmodel.contrast.threshold import ChiSquareThreshold, StudentThreshold, Threshold
@@ -39,6 +40,8 @@ class GroupEffects:
     others : str
         What the model says of the other parameter.
     warnings : tuple of str
+    say : callable
+        Told how far refits have come.
     """
 
     model: GroupModel
@@ -47,12 +50,13 @@ class GroupEffects:
     profiles: Mapping[int, Profile]
     others: str
     warnings: tuple[str, ...]
+    say: Say
 
     def started_anew(self, better: BetterFound) -> GroupEffects:
         """Return the same after another free search, from a better point."""
         problem = self.model.problem
-        estimate = resume(problem, better.x, better.eta) or self.estimate
-        return _effects(self.model, estimate, self.threshold, self.others, self.warnings)
+        again = resume(problem, better.x, better.eta, search_line(self.say)) or self.estimate
+        return _effects(self.model, again, self.threshold, self.others, self.warnings, self.say)
 
 
 def fit_groups(
@@ -62,6 +66,7 @@ def fit_groups(
     comparison: Comparison,
     kept: NDArray[np.bool_],
     threshold: str,
+    say: Say = silent,
 ) -> GroupEffects:
     """Fit the group model of a question.
 
@@ -80,6 +85,8 @@ def fit_groups(
     kept : array (n_subjects,) of bool
     threshold : str
         One of `THRESHOLDS`.
+    say : callable
+        Told how far the search has come, and later each refit.
 
     Returns
     -------
@@ -96,11 +103,12 @@ def fit_groups(
 
     own = f"{question.other} = {base.model.parameters[question.other]}"
     model = edited(free_other=True)
+    progress = search_line(say)
     if not model.other_ratios:
-        found = whole_fit(model.problem, model.start)
-        return _effects(model, found, _threshold(model, threshold), own, ())
+        found = whole_fit(model.problem, model.start, progress)
+        return _effects(model, found, _threshold(model, threshold), own, (), say)
     try:
-        found = whole_fit(model.problem, model.start)
+        found = whole_fit(model.problem, model.start, progress)
         reason = "" if question.with_clearance else _not_determined(model, found)
     except FitError as error:
         if question.with_clearance:
@@ -108,14 +116,14 @@ def fit_groups(
         reason = f"with a ratio of {question.other} for each group {error}"
     if not reason:
         others = f"{own}, times a ratio for each group"
-        return _effects(model, found, _threshold(model, threshold), others, ())
+        return _effects(model, found, _threshold(model, threshold), others, (), say)
     warning = (
         f"{own} for all groups, without a ratio for each: {reason}; a difference in "
         f"{question.other} would pass for one in {question.target}"
     )
     model = edited(free_other=False)
-    found = whole_fit(model.problem, model.start)
-    return _effects(model, found, _threshold(model, threshold), own, (warning,))
+    found = whole_fit(model.problem, model.start, progress)
+    return _effects(model, found, _threshold(model, threshold), own, (warning,), say)
 
 
 def _effects(
@@ -124,11 +132,14 @@ def _effects(
     threshold: Threshold,
     others: str,
     warnings: tuple[str, ...],
+    say: Say,
 ) -> GroupEffects:
-    profiles = {
-        k: Profile(model.problem, estimate, theta, threshold) for k, theta in model.ratios.items()
-    }
-    return GroupEffects(model, estimate, threshold, profiles, others, warnings)
+    profiles = {}
+    for number, (k, theta) in enumerate(model.ratios.items(), 1):
+        part = f"{theta} ({number} of {len(model.ratios)})"
+        told = within_part(say, part)
+        profiles[k] = Profile(model.problem, estimate, theta, threshold, told)
+    return GroupEffects(model, estimate, threshold, profiles, others, warnings, say)
 
 
 def _not_determined(model: GroupModel, estimate: Estimate) -> str:

@@ -22,6 +22,7 @@ from pkmodel.contrast.effect import Effect, read_effect, test_of_all
 from pkmodel.contrast.group_effects import GroupEffects, fit_groups
 from pkmodel.contrast.left_out import left_out
 from pkmodel.contrast.profile import BetterFound
+from pkmodel.contrast.progress import Say, silent, within_part
 from pkmodel.contrast.question import Question, questions
 from pkmodel.contrast.record import Contrast, LikelihoodRatioTest
 from pkmodel.contrast.verdict import verdicts
@@ -48,6 +49,7 @@ class _Case:
     comparison: Comparison
     threshold: str
     doubt: str
+    say: Say
 
 
 def in_model_contrasts(
@@ -60,6 +62,7 @@ def in_model_contrasts(
     metrics: Iterable[str] = METRICS,
     *,
     doubt: str = "",
+    say: Say = silent,
 ) -> list[Contrast]:
     """Estimate the ratios of metrics inside the model.
 
@@ -81,21 +84,36 @@ def in_model_contrasts(
     doubt : str
         Why the estimate is not to be used. Then nothing is fitted, for every group model starts
         from it: no ratio is known, and each row says why.
+    say : callable
+        Told in a line how far it has come: which model of how many, which group.
 
     Returns
     -------
     list of Contrast
         Of kind ``"model"``, a row per metric, adjustment and group beside the reference.
     """
-    case = _Case(problem, estimate, table, comparison, threshold, doubt)
+    case = _Case(problem, estimate, table, comparison, threshold, doubt, say)
     asked = questions(problem, estimate.x, table, subjects, metrics)
+    models = _by_model(asked)
     answers: dict[int, list[Contrast]] = {}
-    for number, question in enumerate(asked):
-        if number not in answers:
-            same = [k for k in range(number, len(asked)) if asked[k].asks_the_same(question)]
-            rows = _answers(case, [asked[k] for k in same])
-            answers |= dict(zip(same, rows, strict=True))
+    for number, same in enumerate(models, 1):
+        names = ", ".join(dict.fromkeys(asked[k].metric for k in same))
+        part = f"ratio {number} of {len(models)} ({names})"
+        told = replace(case, say=within_part(say, part))
+        answers |= dict(zip(same, _answers(told, [asked[k] for k in same]), strict=True))
     return [row for number in range(len(asked)) for row in answers[number]]
+
+
+def _by_model(asked: Sequence[Question]) -> list[list[int]]:
+    """Put together the questions that one group model answers."""
+    models: list[list[int]] = []
+    for number, question in enumerate(asked):
+        same = next((m for m in models if question.asks_the_same(asked[m[0]])), None)
+        if same is None:
+            models.append([number])
+        else:
+            same.append(number)
+    return models
 
 
 def _answers(case: _Case, asked: Sequence[Question]) -> list[list[Contrast]]:
@@ -129,7 +147,9 @@ def _fitted(
     if not counts[comparison.reference] or not any(counts[k] for k in comparison.others):
         return None, "no subjects to compare"
     try:
-        found = fit_groups(case.problem, case.estimate, question, comparison, kept, case.threshold)
+        found = fit_groups(
+            case.problem, case.estimate, question, comparison, kept, case.threshold, case.say
+        )
     except (FitError, ModelError) as error:
         return None, str(error)
     return found, ""

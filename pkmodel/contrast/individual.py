@@ -37,6 +37,8 @@ def individual_contrasts(
     comparison: Comparison,
     shrinkage: Mapping[str, float],
     metrics: Iterable[str] = METRICS,
+    *,
+    doubt: str = "",
 ) -> list[Contrast]:
     """Compare the model's estimates of single subjects.
 
@@ -51,6 +53,8 @@ def individual_contrasts(
         without an effect is not in it.
     metrics : iterable of str
         Those that the table has are compared.
+    doubt : str
+        Why the estimates are not to be used; then no ratio is known, and each row says why.
 
     Returns
     -------
@@ -62,12 +66,13 @@ def individual_contrasts(
     DataError
         A value is not above 0.
     """
-    return [
+    rows = [
         row.with_warning(*shrinkage_warnings(metric, shrinkage))
         for metric in metrics
         if metric in table
         for row in _compared(table, comparison, metric, "individual", "no mode found or no value")
     ]
+    return [row.withheld(doubt) for row in rows] if doubt else rows
 
 
 def noncompartmental_contrasts(

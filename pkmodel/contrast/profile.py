@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.contrast.progress import Say, silent
 from pkmodel.contrast.refit import refit
 from pkmodel.contrast.threshold import Threshold
 from pkmodel.errors import FitError
@@ -78,13 +79,23 @@ class Profile:
     theta : str
         Its lower bound is 0, and it has no upper one.
     threshold : Threshold
+    say : callable
+        Told of each refit.
     """
 
-    def __init__(self, problem: Problem, best: Estimate, theta: str, threshold: Threshold) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        best: Estimate,
+        theta: str,
+        threshold: Threshold,
+        say: Say = silent,
+    ) -> None:
         self.problem = problem
         self.best = best
         self.theta = theta
         self.threshold = threshold
+        self._say = say
         self._place = problem.packing.names.index(f"theta {theta}")
         self.estimate = round(float(best.x[self._place]), DECIMALS)
         x = np.delete(best.x, self._place)
@@ -175,6 +186,7 @@ class Profile:
             if len(near) == 2:
                 share = (value - near[0].value) / (near[1].value - near[0].value)
                 x = x + np.clip(share * (near[1].x - near[0].x), -0.3, 0.3)
+            self._say(f"refit {len(self._points) + len(self._unsettled)}")
             held = {self.theta: float(np.exp(value))}
             try:
                 found = refit(self.problem, held, x, near[0].eta, also_afar=not self._is_hopeless)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from pkmodel.contrast.share import Share
+from pkmodel.contrast.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,22 @@ class Contrast:
     def with_warning(self, *texts: str) -> Contrast:
         """Return the same with more warnings."""
         return replace(self, warnings=(*self.warnings, *texts))
+
+    def withheld(self, doubt: str) -> Contrast:
+        """Return the same without what a fit says that is not to be used, and why."""
+        unknown = float("nan")
+        return replace(
+            self,
+            ratio=unknown,
+            lower=unknown,
+            upper=unknown,
+            verdict=str(Verdict.INCONCLUSIVE),
+            p_value=unknown,
+            p_holm=unknown,
+            interval="",
+            share=None,
+            warnings=(*self.warnings, f"no ratio of {self.metric}: {doubt}"),
+        )
 
 
 def _plain(entries: Mapping[str, object]) -> dict[str, object]:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from pkmodel.errors import FitError
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.curvature import hessian
-from pkmodel.estimate.maximum_likelihood import Estimate, maximise, polish, resume
+from pkmodel.estimate.maximum_likelihood import (
+    Estimate,
+    Progress,
+    maximise,
+    polish,
+    resume,
+    uninterrupted,
+)
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -43,7 +50,9 @@ def complaint(problem: Problem, estimate: Estimate | None) -> str:
     return ""
 
 
-def whole_fit(problem: Problem, start: Vector | None = None) -> Estimate:
+def whole_fit(
+    problem: Problem, start: Vector | None = None, progress: Progress | None = None
+) -> Estimate:
     """Search the optimum with all first steps.
 
     Parameters
@@ -51,6 +60,8 @@ def whole_fit(problem: Problem, start: Vector | None = None) -> Estimate:
     problem : Problem
     start : array (size,), optional
         Packed; the initial values if absent.
+    progress : callable, optional
+        As for `maximise`.
 
     Returns
     -------
@@ -61,7 +72,7 @@ def whole_fit(problem: Problem, start: Vector | None = None) -> Estimate:
     FitError
         It did not settle.
     """
-    return _settled(problem, lambda: maximise(problem, start=start))
+    return _settled(problem, lambda: uninterrupted(maximise(problem, progress, start=start)))
 
 
 def refit(
@@ -95,7 +106,7 @@ def refit(
     there = _with_limit(problem.holding(held))
     searches = [lambda: resume(there, x, eta)]
     if also_afar:
-        searches.append(lambda: maximise(there))
+        searches.append(lambda: uninterrupted(maximise(there)))
     for search in searches:
         try:
             return _settled(there, search)

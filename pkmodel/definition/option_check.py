@@ -51,6 +51,8 @@ def option_problems(options: Options) -> list[Problem]:
             messages[key] = messages.get(key) or _misplaced(key, owners)
     if options.method == FULL_BAYES and options.starts != 1:
         messages["starts"] = f"{FULL_BAYES} has chains instead; remove it"
+    if options.method == FULL_BAYES and options.max_evaluations != Options().max_evaluations:
+        messages["max_evaluations"] = f"{FULL_BAYES} has draws and tune instead; remove it"
     if options.method == FULL_BAYES and options.covariance in ("r", "s"):
         messages["covariance"] = f"errors of {FULL_BAYES} are those of its draws; remove it"
     return [Problem(message, f"[fit] {key}") for key, message in messages.items() if message]

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.estimate.bfgs import Ending
-from pkmodel.estimate.maximum_likelihood import Estimate, Progress, maximise, resume
+from pkmodel.estimate.maximum_likelihood import (
+    Estimate,
+    Progress,
+    maximise,
+    resume,
+    uninterrupted,
+)
 from pkmodel.estimate.orders import Orders, settle_orders
 from pkmodel.problem import TIGHT, Problem
 
@@ -47,8 +53,7 @@ def maximise_exact(problem: Problem, progress: Progress | None = None) -> Estima
     while True:
         exact, orders = _with_orders(problem, found, orders)
         try:
-            if rough.ending == Ending.INTERRUPTED:
-                raise KeyboardInterrupt
+            uninterrupted(rough)
             again = _go_on(exact, found, progress)
         except KeyboardInterrupt:
             return _interrupted(exact, found, orders)

@@ -317,6 +317,19 @@ def maximise(
     return _estimate(walk, best, tuple(starts))
 
 
+def uninterrupted(estimate: Estimate | None) -> Estimate | None:
+    """Return what a search found, for which no use is while it is not at its end.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted.
+    """
+    if estimate is not None and estimate.ending == Ending.INTERRUPTED:
+        raise KeyboardInterrupt
+    return estimate
+
+
 def resume(
     problem: Problem,
     x: Vector,

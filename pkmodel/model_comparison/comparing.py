@@ -195,8 +195,8 @@ def _warnings(
             out.append(f"{name}: a posterior has no maximum: no criteria and no test, but elpd")
             continue
         if not judgement.is_maximum:
-            status = judgement.fit.status
-            out.append(f"{name}: {status}; no criteria, no test. {status.advice}")
+            fit = judgement.fit
+            out.append(f"{name}: {fit.status}; no criteria, no test. {fit.advice}")
             continue
         if judgement.above_minimum > FAR:
             out.append(

@@ -122,7 +122,8 @@ class Options:
     seed : int
         For the scatter of the starts, and for all that is drawn.
     max_evaluations : int
-        Objectives evaluated before a start gives up; of ``"saem"`` its iterations.
+        Objectives evaluated before a start gives up; of ``"saem"`` its iterations; not of
+        ``"nuts"``.
     order : int or None
         Of ``"agq"``: quadrature nodes in each effect; None has it raised until the objective
         settles.

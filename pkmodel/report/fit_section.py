@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pkmodel.method_name import METHOD_NAMES
 from pkmodel.number import count, fixed, listed, number
 from pkmodel.plots.iterations import parameter_path
 from pkmodel.plots.search import search_path
@@ -12,7 +13,7 @@ from pkmodel.posterior_text import seconds_text
 from pkmodel.report.content import Items, Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
 from pkmodel.report.run_folder import Run
-from pkmodel.summary import METHODS, checks
+from pkmodel.summary import checks
 
 MARKS = {"ok": "ok", "look": "look", "FAIL": "FAIL", "-": "not done"}
 
@@ -78,7 +79,7 @@ def criteria_section(run: Run) -> Section:
 
 def method_name(document: dict[str, Any]) -> str:
     """Name the method as the summary does."""
-    method = METHODS.get(document["method"], str(document["method"]))
+    method = METHOD_NAMES.get(document["method"], str(document["method"]))
     if document["method"] == "laplace" and not document["interaction"]:
         method += " without interaction"
     return method

@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from pkmodel.bayes.prior_curves import BoundedPrior, prior_curves
+from pkmodel.interrupted import kept_draws
 from pkmodel.models.prior import Prior
 from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
 from pkmodel.plots.chains import chain_ranks, chain_traces
@@ -195,12 +196,23 @@ def _priors(told: dict[str, Any]) -> Table:
     )
 
 
+def _cut(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what an interrupt left of the chains."""
+    cut = told.get("cut")
+    if cut is None:
+        return []
+    asked = f"{cut['chains']} chains of {cut['draws']} draws"
+    kept = kept_draws(tuple(cut["kept"]), told["draws"])
+    return [("interrupted", f"{kept}, of {asked} that were asked for")]
+
+
 def _sampler(told: dict[str, Any]) -> Table:
     total = told["chains"] * told["draws"]
     rows = [
         ("target", TARGETS[told["target"]]),
         ("centred effects", ", ".join(told["centred"])),
         ("non-centred effects", ", ".join(told["non_centred"])),
+        *_cut(told),
         ("chains", str(told["chains"])),
         ("draws of each chain", f"{told['draws']}, after {told['tune']} that adapted the sampler"),
         ("log densities and gradients", str(told["gradients"])),

@@ -88,6 +88,14 @@ class PriorLaw(_Part):
     upper: Number
 
 
+class Cut(_Part):
+    """What an interrupt left of the chains."""
+
+    kept: list[int]
+    chains: int
+    draws: int
+
+
 class Posterior(_Part):
     """How a posterior was sampled, and how well."""
 
@@ -96,6 +104,7 @@ class Posterior(_Part):
     draws: int
     tune: int
     gradients: int
+    cut: Cut | None = None
     divergences: int
     r_hat: Number
     ess_bulk: Number
