@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from pkmodel.bayes.diagnosis import Diagnosis
+from pkmodel.bayes.far_priors import contradicted_priors
 from pkmodel.bayes.posterior import Cut, Posterior
+from pkmodel.bayes.prior_curves import BoundedPrior, bounded_priors
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
@@ -271,7 +273,9 @@ def posterior_part(
         "centred": [n for n, c in zip(labels, posterior.centred, strict=False) if c],
         "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
         "priors": {told.name: told.text for told in priors},
+        "prior_laws": {name: _law(b) for name, b in bounded_priors(problem.model).items()},
         "default_priors": [told.name for told in priors if told.is_default],
+        "contradicted_priors": list(contradicted_priors(problem, posterior, diagnosis)),
         "median": {
             name: number(float(np.median(diagnosis.natural[:, :, k])))
             for k, name in enumerate(problem.packing.names)
@@ -280,6 +284,16 @@ def posterior_part(
             name: {key: number(value) for key, value in vars(mixing).items()}
             for name, mixing in diagnosis.mixing.items()
         },
+    }
+
+
+def _law(bounded: BoundedPrior) -> Part:
+    """Write a prior by its numbers; a bound that there is not is null."""
+    return {
+        "family": bounded.prior.family,
+        "numbers": list(bounded.prior.numbers),
+        "lower": number(bounded.lower),
+        "upper": number(bounded.upper),
     }
 
 

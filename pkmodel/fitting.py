@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
-from pkmodel.bayes.far_priors import far_priors
+from pkmodel.bayes.far_priors import contradicted_priors, far_priors
 from pkmodel.bayes.few_draws import few_draws
+from pkmodel.bayes.flat_priors import improper_prior_warning
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
 from pkmodel.definition import (
@@ -29,6 +30,7 @@ from pkmodel.diagnostics.etabar import biased_effects, eta_bars
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
 from pkmodel.diagnostics.plausibility import implausible_estimates
+from pkmodel.diagnostics.too_few_data import scarce_data, unfittable
 from pkmodel.errors import FitError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
@@ -115,24 +117,22 @@ def fit(
         options = given_options(
             model, method=method, seed=seed, starts=starts, covariance=covariance
         )
-    say = progress or (lambda text: None)
     with within(_source(model)):
         title, problem, subjects, seconds = _prepare(model, data, options, threads)
         if problem.packing.size == 0:
             raise FitError(
                 "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
             )
-        if problem.n_quantified == 0:
-            raise FitError(
-                f"all {problem.dataset.n_observations} observations are censored: nothing in the "
-                "data says how large a concentration is; check CENS and lloq"
-            )
+        faults = unfittable(problem)
+        if faults:
+            raise FitError(faults)
         _check_typical(problem)
-    if is_cold():
-        say(COMPILING)
+    if is_cold() and progress is not None:
+        progress(COMPILING)
     problem.load()
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
+    say = _named(progress, f"{title or problem.model.structure} by {options.method}")
     mark = time.perf_counter()
     if options.method == FULL_BAYES:
         with within(_source(model)):
@@ -180,7 +180,11 @@ def _full_bayes(
     judged = posterior_status(found.posterior, found.diagnosis)
     status = Status.INTERRUPTED if found.posterior.cut else judged
     warnings = _warnings(problem, estimate, None)
-    warnings = (*warnings, *posterior_warnings(found.posterior, found.diagnosis))
+    warnings = (
+        *warnings,
+        *posterior_warnings(found.posterior, found.diagnosis),
+        *contradicted_priors(problem, found.posterior, found.diagnosis).values(),
+    )
     return Fit(
         title,
         problem,
@@ -192,6 +196,16 @@ def _full_bayes(
         seconds,
         found.posterior,
     )
+
+
+def _named(progress: Progress | None, fit: str) -> Progress:
+    """Return what tells of which fit it tells, for several may follow each other."""
+
+    def say(text: str) -> None:
+        if progress is not None:
+            progress(f"{fit}: {text}")
+
+    return say
 
 
 def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
@@ -386,7 +400,8 @@ def _warnings(
     out = list(problem.dataset.warnings)
     if problem.options.method == FULL_BAYES:
         out += few_draws(problem.options)
-        out += far_priors(problem.model)
+    out += _prior_warnings(problem)
+    out += scarce_data(problem)
     data = problem.dataset
     if data.n_censored:
         how = "as probabilities (M3)" if problem.options.censoring == "m3" else "left out (M1)"
@@ -430,6 +445,16 @@ def _warnings(
         out += implausible_estimates(problem, estimate.x, found)
         out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
     return tuple(out)
+
+
+def _prior_warnings(problem: Problem) -> list[str]:
+    """Warn of priors that may be wrong; where the method uses none, that there are some."""
+    method = problem.options.method
+    if method == FULL_BAYES:
+        return [*far_priors(problem.model), *improper_prior_warning(problem.model)]
+    if problem.model.priors is None:
+        return []
+    return [f"the priors that are declared are not used: {method} has none"]
 
 
 def _integration(problem: Problem, estimate: Estimate) -> list[str]:

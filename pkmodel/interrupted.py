@@ -48,7 +48,7 @@ def _of_draws(cut: Cut, length: int) -> str:
 
 
 def _of_search(problem: Problem, estimate: Estimate) -> str:
-    wanted, last = problem.options.method, estimate.trace[-1][2]
+    wanted, last = problem.options.method, estimate.trace[-1].likelihood
     search = f"the search by {METHOD_NAMES[last]}"
     if last != wanted:
         search += f", after which that by {METHOD_NAMES[wanted]} was to come"

@@ -80,6 +80,28 @@ def fixed(value: Number, decimals: int) -> str:
     return f"{value:.{decimals}f}" if abs(value) < LONGEST else f"{value:.{DIGITS}g}"
 
 
+def r_hat(value: Number) -> str:
+    """Write an R-hat; below 1 it is noise of the estimator and means 1.
+
+    Examples
+    --------
+    >>> r_hat(0.9987), r_hat(1.01234), r_hat(None)
+    ('1.000', '1.012', '')
+    """
+    return fixed(None if value is None else max(value, 1.0), 3)
+
+
+def effective(size: Number) -> str:
+    """Write a number of effective draws, or that draws are too few to tell it.
+
+    Examples
+    --------
+    >>> effective(1234.5), effective(None)
+    ('1234', 'too few to tell')
+    """
+    return fixed(size, 0) or "too few to tell"
+
+
 def percent(share: Number, decimals: int = 0) -> str:
     """Write a fraction in percent.
 

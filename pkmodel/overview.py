@@ -17,6 +17,8 @@ from pkmodel.bayes.told_priors import told_priors
 from pkmodel.dataset import Dataset
 from pkmodel.definition import FULL_BAYES, Definition
 from pkmodel.diagnostics.individuals import individual_parameters
+from pkmodel.diagnostics.too_few_data import unfittable
+from pkmodel.errors import FitError
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import argument_ranges
 from pkmodel.formula.syntax import BlockUse
@@ -37,7 +39,15 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
     definition : Definition
     evaluation : Fit
         The definition evaluated at its initial values.
+
+    Raises
+    ------
+    FitError
+        A fit would be refused, for the data cannot tell what is to be estimated.
     """
+    faults = unfittable(evaluation.problem)
+    if faults:
+        raise FitError(faults, str(definition.path or ""))
     data, model = evaluation.problem.dataset, definition.model
     blocks = [
         Text(definition.title or "Untitled fit", style="bold"),

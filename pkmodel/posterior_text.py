@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pkmodel.interrupted import kept_draws
-from pkmodel.number import UNKNOWN, fixed, interval, number, percent
+from pkmodel.number import UNKNOWN, effective, fixed, interval, number, percent, r_hat
 from pkmodel.status import (
     FEWEST_IN_WORDS,
     LARGEST_PARETO_K,
@@ -25,6 +25,9 @@ TARGETS = {
 }
 
 COLUMNS = ("parameter", "mean", "SD", "95 % interval", "bulk", "tail", "R-hat", "")
+FEW = "few"
+"""Stands for a number of effective draws that draws are too few to tell."""
+
 PRIORS = "priors (omega: of the standard deviations)"
 
 
@@ -33,9 +36,9 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
     told = document["posterior"]
     many = told["divergences"]
     yield "divergences", "FAIL" if many else "ok", f"{many} of {told['chains'] * told['draws']}"
-    r_hat = told["r_hat"]
-    is_mixed = r_hat is not None and r_hat <= LARGEST_R_HAT
-    finding = f"largest R-hat {fixed(r_hat, 3) or UNKNOWN}"
+    worst = told["r_hat"]
+    is_mixed = worst is not None and worst <= LARGEST_R_HAT
+    finding = f"largest R-hat {r_hat(worst) or UNKNOWN}"
     if told["chains"] < LEAST_CHAINS or told["draws"] < LEAST_DRAWS:
         finding = f"too few draws to tell whether chains agree: R-hat takes {FEWEST_IN_WORDS}"
     yield "chains", "ok" if is_mixed else "FAIL", finding
@@ -44,7 +47,7 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
     yield (
         "effective draws",
         "ok" if is_enough else "FAIL",
-        f"smallest: bulk {fixed(bulk, 0) or UNKNOWN}, tails {fixed(tail, 0) or UNKNOWN}",
+        f"smallest: bulk {effective(bulk)}, tails {effective(tail)}",
     )
     if told["pareto_k"] is not None:
         is_good = told["pareto_k"] <= LARGEST_PARETO_K
@@ -52,6 +55,14 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
             f"Pareto k {fixed(told['pareto_k'], 2)}, {percent(told['weight_efficiency'])} effective"
         )
         yield "weights", "ok" if is_good else "FAIL", finding
+    yield _prior_check(told.get("contradicted_priors", []))
+
+
+def _prior_check(contradicted: Sequence[str]) -> Finding:
+    """Judge the priors by where the posteriors lie."""
+    if contradicted:
+        return "priors", "look", f"contradicted by the data: {', '.join(contradicted)}"
+    return "priors", "ok", "none is contradicted by the data"
 
 
 def sampler_text(document: Document) -> str:
@@ -76,8 +87,8 @@ def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> t
     mixing = document["posterior"]["mixing"].get(label)
     told = ("", "", "")
     if mixing is not None:
-        sizes = (fixed(mixing["bulk"], 0), fixed(mixing["tail"], 0))
-        told = (*sizes, fixed(mixing["r_hat"], 3))
+        bulk, tail = (fixed(mixing[key], 0) or FEW for key in ("bulk", "tail"))
+        told = (bulk, tail, r_hat(mixing["r_hat"]))
     ends = interval(entry["lower"], entry["upper"])
     return number(entry["estimate"]), number(entry["se"]), ends, *told
 

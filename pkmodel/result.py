@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
 from pkmodel.bayes.posterior import Posterior
+from pkmodel.bayes.prior_curves import bounded_priors, prior_curves
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.contrast.progress import silent
 from pkmodel.datatree import fit_tree
@@ -290,6 +291,12 @@ class Fit:
             return None
         natural = self.diagnosis.natural
         return draws_table(natural, self.problem.packing.names)
+
+    @property
+    def prior_curves(self) -> pd.DataFrame | None:
+        """Density of each prior about the draws of full Bayes; see `prior_curves`; None without."""
+        draws = self.population_draws
+        return None if draws is None else prior_curves(bounded_priors(self.model), draws)
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.

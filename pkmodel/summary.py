@@ -17,7 +17,7 @@ from rich.text import Text
 
 from pkmodel.method_name import METHOD_NAMES
 from pkmodel.nodes import LEAST_SHARE, order_in_words
-from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent
+from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent, r_hat
 from pkmodel.parameter_text import ParameterTable
 from pkmodel.posterior_text import (
     PRIORS,
@@ -212,7 +212,7 @@ def _draws(document: Document) -> list[Check]:
     if errors and ratios:
         finding += (
             f"; Monte Carlo errors up to {percent(max(errors), 1)} of the standard errors, R-hat "
-            f"up to {max(ratios):.3f}"
+            f"up to {r_hat(max(ratios))}"
         )
     return [Check("draws", "ok" if sampling["is_settled"] else "FAIL", finding)]
 
@@ -338,7 +338,7 @@ def _estimates(document: Document) -> RenderableType:
     if not document.get("posterior"):
         return Group(ParameterTable(document), Text(note, style="dim"))
     note += (
-        "\nbulk, tail: effective draws for the middle and for the ends of the interval"
+        "\nbulk, tail: effective draws of the middle, and of the 11 % and 89 % quantiles (ArviZ)"
         "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
     )
     told = document["posterior"]

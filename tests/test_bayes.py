@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 import pkmodel as pk
 from pkmodel.bayes.anchor import find_anchor
-from pkmodel.bayes.chain_statistics import mean_size, smooth
+from pkmodel.bayes.chain_statistics import TAILS, bulk_size, mean_size, smooth, tail_size
 from pkmodel.bayes.coordinates import choose_coordinates, informed_shares, make_coordinates
 from pkmodel.bayes.correction import propose
 from pkmodel.bayes.diagnosis import Mixing, diagnose, posterior_status, posterior_warnings
@@ -24,11 +24,14 @@ from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
+from pkmodel.document import posterior_part
 from pkmodel.estimate.orders import SETTLED
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
+from pkmodel.posterior_text import posterior_checks
 from pkmodel.problem import Problem
 from pkmodel.status import Status
+from pkmodel.summary import summary_text
 
 STEP = 1e-5
 
@@ -395,6 +398,37 @@ def test_weights_are_of_the_exact_likelihood_over_that_by_laplace():
     assert abs(np.mean(found) - wanted) < 4.0 * error + 1e-3
 
 
+def test_effective_draws_are_those_of_arviz():
+    import arviz as az
+
+    drawn = np.cumsum(np.random.default_rng(1).normal(size=(4, 300)), axis=1)
+    tree = az.from_dict({"posterior": {"a": drawn}})
+    assert bulk_size(drawn) == float(az.ess(tree, method="bulk")["a"])
+    assert tail_size(drawn) == float(az.ess(tree, method="tail")["a"])
+    assert (
+        pytest.approx((1.0 - az.rcParams["stats.ci_prob"], az.rcParams["stats.ci_prob"])) == TAILS
+    )
+
+
+def test_an_effective_number_of_few_draws_that_is_the_cap_of_its_estimator_is_not_told():
+    """Ten draws that fall and rise in turn seem worth more than they are; 1,000 are believed."""
+    ten, many = (np.tile([1.0, -1.0], (4, n)) for n in (5, 500))
+    noise = np.random.default_rng(1).normal(size=(4, 1000))
+    assert array_stats.ess(ten + 0.1 * noise[:, :10], method="bulk") == pytest.approx(
+        40.0 * np.log10(40.0)
+    )
+    assert np.isnan(bulk_size(ten + 0.1 * noise[:, :10]))
+    assert bulk_size(many + 0.1 * noise) > 4000.0
+    assert bulk_size(noise[:, :90]) == array_stats.ess(noise[:, :90], method="bulk")
+    problem = problem_of(one_effect(), bolus_data(4, [2.0, 8.0], 11))
+    few = _posterior((ten + 0.1 * noise[:, :10])[:, :, None] * np.array([0.1, 0.2]))
+    document = posterior_part(problem, few, diagnose(problem, few))
+    assert document is not None
+    assert document["ess_bulk"] is None
+    findings = {name: text for name, _, text in posterior_checks({"posterior": document})}
+    assert findings["effective draws"].startswith("smallest: bulk too few to tell, tails ")
+
+
 def _posterior(x: np.ndarray, diverging: int = 0, pareto_k: float | None = None) -> Posterior:
     flags = np.zeros(x.shape[:2], dtype=bool)
     flags.ravel()[:diverging] = True
@@ -468,8 +502,6 @@ def test_its_objective_is_the_exact_one_from_modes_searched_anew(fitted):
 
 
 def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
-    from pkmodel.summary import summary_text
-
     folder = fitted.save(tmp_path / "run")
     assert (folder / "fit.nc").is_file()
     text = summary_text(fitted.to_dict())
@@ -486,17 +518,49 @@ def test_a_fit_of_full_bayes_is_saved_and_printed(fitted, tmp_path):
     mixing = fitted.diagnosis.mixing["theta cl"]
     assert shown["bulk"] == f"{mixing.bulk:.0f}"
     assert shown["tail"] == f"{mixing.tail:.0f}"
-    assert shown["R-hat"] == f"{mixing.r_hat:.3f}"
+    assert shown["R-hat"] == f"{max(mixing.r_hat, 1.0):.3f}"
 
 
 def test_a_low_size_is_said_to_be_of_bulk_or_tails():
     assert Mixing(1.0, 380.4, 900.0, 0.1).fewest == "380 (bulk)"
     assert Mixing(1.0, 900.0, 250.6, 0.1).fewest == "251 (tails)"
+    assert Mixing(1.0, np.nan, 250.6, 0.1).fewest == "too few to tell"
     problem = problem_of(one_effect(), bolus_data(4, [2.0, 8.0], 11))
     few = _posterior(0.1 * np.random.default_rng(1).normal(size=(4, 60, 2)))
     diagnosis = diagnose(problem, few)
     (text,) = [t for t in posterior_warnings(few, diagnosis) if "fewer than 400" in t]
     assert f"theta cl {diagnosis.mixing['theta cl'].fewest}" in text
+
+
+@pytest.mark.parametrize("width", [0.2, 0.01])
+def test_a_prior_that_agrees_with_the_initial_value_and_not_with_the_data_is_told(width):
+    """The data have CL at 1; a prior at 4 gives way if it is wide, and does not if it is narrow."""
+    data = bolus_data(20, [1, 4, 9], 1)
+    priors = Priors(theta={"cl": Prior("lognormal", (4.0, width))})
+    model = two_effects(priors)
+    model = replace(model, theta=(replace(model.theta[0], init=4.0), *model.theta[1:]))
+    definition = pk.Definition("tight", None, model, Options("nuts", draws=30, tune=60, chains=2))
+    fit = pk.fit(definition, data)
+    (text,) = [w for w in fit.warnings if "data and prior contradict each other" in w]
+    assert ("the data alone put it at 1.0" in text) == (width == 0.01)
+    assert text.startswith("theta cl: ")
+    assert "below the middle 99.9 % of its prior, lognormal(median 4" in text
+    document = fit.to_dict()
+    assert document["posterior"]["contradicted_priors"] == ["theta cl"]
+    assert text in document["warnings"]
+    printed = " ".join(summary_text(document).split())
+    assert "priors [look] contradicted by the data: theta cl" in printed
+
+
+def test_a_prior_that_agrees_with_the_data_is_not_warned_of(fitted):
+    assert fitted.to_dict()["posterior"]["contradicted_priors"] == []
+    assert "none is contradicted by the data" in summary_text(fitted.to_dict())
+
+
+def test_priors_that_a_method_does_not_use_are_said_to_be_idle(tiny):
+    definition = pk.Definition("tiny", None, one_effect(), Options("nuts"))
+    fit = pk.fit(definition, tiny, method="focei", covariance=False)
+    assert "the priors that are declared are not used: focei has none" in fit.warnings
 
 
 def test_priors_are_refused_without_full_bayes():

@@ -313,7 +313,7 @@ SHAPE_FAULTS = [
     ),
     (
         '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { normal = [1] }',
-        "[prior] theta cl: normal takes [mean, sd], got 1 numbers",
+        "[prior] theta cl: normal takes [mean, sd], got 1 number",
     ),
     (
         '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { normal = [1, -1] }',
@@ -383,7 +383,34 @@ def test_misplaced_priors_are_said_before_what_is_wrong_in_them(refused):
     entries = "[prior.theta]\ncl = { gamma = [1, 2] }\nc = { normal = [0, 1], flat = true }"
     problems = refused(f"{SHORT}[fit]\nmethod = 'focei'\n{entries}")
     assert problems[0] == '[prior]: goes with method = "nuts" only; remove it'
-    assert [text.split(":")[0] for text in problems[1:]] == ["[prior] theta cl", "[prior] theta c"]
+    places = [text.split(":")[0] for text in problems[1:]]
+    assert places == ["[prior] theta cl", "[prior] theta c", "[prior] theta c"]
+    assert "'c' is no such parameter" in problems[-1]
+
+
+def test_numbers_of_priors_are_judged_whatever_else_is_wrong(refused):
+    """Names too, where the table of the parameters has no fault."""
+    entries = [
+        "[fit]\nmethod = 'nuts'",
+        "[groups]\nage = 1",
+        "[prior.theta]\ncl = { normal = [1, -1] }\nc = { lognormal = [1] }",
+        "[prior.omega]\nCL = { half_t = [0, -2] }\nW = { half_normal = 1 }",
+        "[prior.sigma]\nadditive = { half_normal = -1 }",
+    ]
+    found = "\n".join(refused(SHORT + "\n".join(entries)))
+    for text in (
+        "[groups] age: expected",
+        "[prior] theta cl: sd of normal must be positive, not -1",
+        "[prior] theta c: lognormal takes [median, log sd], got 1 number",
+        "[prior] theta c: 'c' is no such parameter",
+        "[prior] omega CL: df of half_t must be positive, not 0",
+        "[prior] omega CL: scale of half_t must be positive, not -2",
+        "[prior] omega W: 'W' is no such parameter",
+        "[prior] sigma additive: scale of half_normal must be positive, not -1",
+    ):
+        assert text in found
+    theta = SHORT.replace("init = 1", "init = 'x'") + "\n".join(entries)
+    assert "sd of normal must be positive" in "\n".join(refused(theta))
 
 
 @pytest.mark.parametrize(("addition", "expected"), SHAPE_FAULTS)

@@ -178,6 +178,16 @@ def test_a_subject_without_prediction_is_drawn_without_warning(predictions):
     assert len(individual_fits(predictions, is_virtual=False)[0].figure.axes) == 20
 
 
+@pytest.mark.parametrize(("times", "shown"), [([2.0], "2"), ([0.0], "0"), ([5.25, 5.25], "5.25")])
+def test_a_single_time_stands_alone_on_its_axis(predictions, times, shown):
+    rows = predictions.head(len(times)).assign(ID="a", TIME=times)
+    axes = individual_fits(rows, is_virtual=False)[0].figure.axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == [shown]
+    low, high = axes.get_xlim()
+    assert low < times[0] < high
+    assert times[0] == pytest.approx(0.5 * (low + high))
+
+
 def test_effects_are_drawn_with_their_shrinkage(individuals):
     omega, shrinkage = {"CL": 0.09, "V": 0.04}, {"CL": 0.31, "V": None}
     plot = effect_distribution(individuals, omega, shrinkage, is_virtual=False)

@@ -90,5 +90,8 @@ def test_bic_counts_the_rows_that_the_likelihood_uses() -> None:
 def test_progress_says_which_start_of_how_many() -> None:
     lines: list[str] = []
     pk.fit(model(), data(12), starts=2, covariance=False, progress=lines.append)
-    assert any(text.startswith("start 1 of 2, evaluation 1: objective") for text in lines)
-    assert any(text.startswith("start 2 of 2") for text in lines)
+    assert any(
+        text.startswith("one_compartment by focei: start 1 of 2, evaluation 1: objective")
+        for text in lines
+    )
+    assert any(text.startswith("one_compartment by focei: start 2 of 2") for text in lines)

@@ -12,9 +12,11 @@ import pytest
 import pkmodel as pk
 from pkmodel.draws.by_subject import subject_log_likelihood
 from pkmodel.estimate.judge import exact_likelihood
+from pkmodel.estimate.orders import SETTLED
 from pkmodel.model_comparison.judgement import judged, parameters_by_subject
 from pkmodel.model_comparison.left_out_subjects import leave_out_each
 from pkmodel.model_comparison.testing import likelihood_ratios
+from pkmodel.number import number
 from pkmodel.problem import Problem
 from simulation import make_design, simulate
 
@@ -50,6 +52,17 @@ def found(fits) -> pk.ModelComparison:
 
 
 # -- the exact likelihood -----------------------------------------------------------------------
+
+
+def test_the_error_of_quadrature_is_that_of_the_certificate(fits, found):
+    """In the table, in its text, and in the difference of two fits."""
+    error = fits["FOCE-I"].certify().comparison.error
+    assert 0.0 < error < SETTLED
+    row = found.table.loc["FOCE-I"]
+    assert row["error"] == pytest.approx(error, rel=1e-3)
+    assert f"{row['exact']:.3f} ± {number(row['error'])}" in str(found)
+    other = found.table.loc["FO"]
+    assert other["difference_error"] >= other["error"] > 0.0
 
 
 @pytest.mark.parametrize("name", ["FO", "log error"])
@@ -119,8 +132,8 @@ def test_many_effects_are_judged_by_importance_sampling_with_its_error():
     assert 0.0 < large.error < 0.5
     (test,) = likelihood_ratios(judgements, nested=False)
     assert test.held == ("occasion CL",)
-    assert test.error == pytest.approx(large.error)
-    assert "by the Monte Carlo error" in test.note
+    assert test.error == pytest.approx(np.hypot(large.error, judgements["without"].error))
+    assert "by the error of the exact objectives" in test.note
     assert test.statistic == pytest.approx(test.own_statistic, abs=2.0)
 
 
@@ -325,7 +338,8 @@ def test_it_prints_the_tables_and_how_to_read_them(fits):
     for line in (
         "59 subjects, 155 observations  ·  data phenobarbital.csv",
         "2  FOCE-I         focei            6  converged    586.276",
-        "1 in 2      4.494   4.543  chi2(1)  0.03401  theta v_apgr",
+        "1 in 2  4.494 ± 0.00",
+        "4.543  chi2(1)  0.03401  theta v_apgr",
         "by own: the same difference",
         "  - 2 and 3: the same model",
         "10.1214/14-EJS890",

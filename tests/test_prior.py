@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from pkmodel.bayes.default_priors import complete
-from pkmodel.bayes.family import encode, middle
-from pkmodel.bayes.far_priors import far_priors
+from pkmodel.bayes.diagnosis import Diagnosis
+from pkmodel.bayes.family import draw, encode, middle
+from pkmodel.bayes.far_priors import contradicted_priors, far_priors
+from pkmodel.bayes.flat_priors import improper_prior_warning, improper_priors
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior, draw_correlations
 from pkmodel.bayes.told_priors import told_priors
+from pkmodel.errors import ModelError
 from pkmodel.kernels.prior import log_density
 from pkmodel.models.model import Model, OmegaBlock, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
@@ -67,6 +72,65 @@ def test_the_middle_of_a_family_holds_its_mass(prior, law):
         assert low == 0.0
     else:
         assert law.cdf(low) == pytest.approx(0.025, abs=1e-12)
+
+
+CUT = [
+    (Prior("normal", (-8.0, 2.0)), stats.norm(-8.0, 2.0), -2.0, np.inf),
+    (Prior("normal", (1.0, 2.0)), stats.norm(1.0, 2.0), -0.5, 4.0),
+    (Prior("lognormal", (2.0, 0.7)), stats.lognorm(0.7, scale=2.0), 0.5, 1.2),
+    (Prior("student_t", (4.0, 1.0, 2.0)), stats.t(4.0, 1.0, 2.0), 9.0, 30.0),
+    (Prior("half_normal", (0.6,)), stats.halfnorm(scale=0.6), 0.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("prior", "law", "lower", "upper"), CUT)
+def test_the_middle_of_a_prior_is_within_the_bounds_that_cut_it_off(prior, law, lower, upper):
+    """By scipy's law between the bounds; all that is left out is where the density falls to."""
+    low, high = middle(prior, 0.95, lower, upper)
+    inside = law.cdf(upper) - law.cdf(lower)
+    below, above = (
+        (law.cdf(low) - law.cdf(lower)) / inside,
+        (law.cdf(upper) - law.cdf(high)) / inside,
+    )
+    assert lower <= low < high <= upper
+    falls = law.pdf(lower) > law.pdf(lower + 1e-6)
+    rises = np.isfinite(upper) and law.pdf(upper) > law.pdf(upper - 1e-6)
+    wanted = (0.0, 0.05) if falls else (0.05, 0.0) if rises else (0.025, 0.025)
+    np.testing.assert_allclose((below, above), wanted, atol=1e-9)
+    rng = np.random.default_rng(2)
+    drawn = [draw(prior, rng, lower, upper) for _ in range(500)]
+    found = stats.kstest(drawn, lambda v: (law.cdf(v) - law.cdf(lower)) / inside)
+    assert found.pvalue > 1e-3
+
+
+def test_a_prior_far_beyond_its_bounds_still_has_a_middle_and_draws():
+    """90 standard deviations: the law is exponential at the bound, with rate 90."""
+    prior = Prior("normal", (100.0, 1.0))
+    low, high = middle(prior, 0.999, upper=10.0)
+    assert low == pytest.approx(10.0 + np.log(0.001) / 90.0, abs=1e-4)
+    assert high == pytest.approx(10.0)
+    assert 9.0 < draw(prior, np.random.default_rng(1), upper=10.0) < 10.0
+
+
+FAULTY = [
+    (("lognorm", (1.0, 2.0)), r"no prior 'lognorm' \(did you mean `lognormal`\?"),
+    ((3, ()), "no prior 3"),
+    (("normal", (1.0,)), r"normal takes \[mean, sd\], got 1 number$"),
+    (("flat", (1.0,)), "flat takes no number, got 1 number$"),
+    (("half_normal", 0.5), r"half_normal takes scale, such as \(1.0,\): a tuple, not 0.5"),
+    (("half_t", (0.0, -1.0)), "df of half_t must be positive, not 0\nscale of half_t must be"),
+    (("normal", (np.nan, 1.0)), "mean of normal must be a finite number, not nan"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), FAULTY)
+def test_a_prior_that_is_none_is_refused_when_it_is_made(given, message):
+    with pytest.raises(ModelError, match=message):
+        Prior(*given)
+
+
+def test_a_list_of_numbers_makes_the_same_prior():
+    assert Prior("normal", [1.0, 2.0]) == Prior("normal", (1.0, 2.0))
 
 
 def _naive(model: Model, x: np.ndarray) -> float:
@@ -223,7 +287,6 @@ def test_priors_far_from_initial_values_are_named():
     priors = Priors(
         theta={"cl": Prior("lognormal", (40.0, 0.3)), "w": Prior("normal", (-8.0, 2.0))},
         omega={"V": Prior("half_normal", (0.1,))},
-        sigma={"additive": Prior("normal", (0.0, 0.2))},
     )
     cl, w, v = far_priors(replace(MODEL, priors=priors))
     law = stats.lognorm(0.3, scale=40.0)
@@ -234,4 +297,76 @@ def test_priors_far_from_initial_values_are_named():
     )
     assert "theta w: its initial value -0.3 is above the middle" in w
     assert "normal(mean -8, sd 2) below 1, which is -14.6 to -1.42" in w
+    bounded = (replace(MODEL.theta[0], lower=1.0), *MODEL.theta[1:])
+    beyond = Priors(theta={"cl": Prior("normal", (-40.0, 2.0))})
+    (cl,) = far_priors(replace(MODEL, theta=bounded, priors=beyond))
+    high = stats.truncnorm(20.5, np.inf, -40.0, 2.0).ppf(0.999)
+    assert f"normal(mean -40, sd 2) above 1, which is 1 to {high:.3g}:" in cl
     assert v.startswith(f"sd of omega V: its initial value {np.sqrt(0.3):.3g} is above")
+
+
+def _natural(**changes: float) -> np.ndarray:
+    """Return the initial values, or those given, in the order of the packing."""
+    packing = Packing(MODEL, 1)
+    values = dict(zip(packing.names, packing.natural(packing.initial()), strict=True))
+    return np.array(list((values | changes).values()))
+
+
+def _contradicted(
+    drawn: dict[str, float], alone: dict[str, float] | None = None, rise: float = 0.0
+) -> dict[str, str]:
+    """Judge draws that scatter by a tenth about the initial values, or about those given."""
+    problem = SimpleNamespace(model=MODEL, packing=SimpleNamespace())
+    problem.packing.names = Packing(MODEL, 1).names
+    problem.packing.natural = lambda values: values
+    noise = np.random.default_rng(1).normal(size=(2, 200, len(problem.packing.names)))
+    natural = _natural(**drawn) * (1.0 + 0.1 * noise)
+    likeliest = None if alone is None else _natural(**alone)
+    posterior = Posterior(natural, noise, {}, alone=likeliest, rise=rise)
+    return contradicted_priors(problem, posterior, Diagnosis(natural, {}))
+
+
+def test_priors_in_whose_tail_the_posterior_lies_are_named():
+    """Of a theta, a variance whose prior is of the standard deviation, and a sigma."""
+    assert _contradicted({}) == {}
+    found = _contradicted({"theta v": 70.0, "omega KA": 0.0009, "sigma proportional": 3.5})
+    assert list(found) == ["theta v", "sd of omega KA", "sigma proportional"]
+    high = stats.t(4.0, 1.0, 2.0).ppf(0.9995)
+    assert found["theta v"].startswith("theta v: its posterior, median 69.66 (95 % 57.42 to ")
+    assert (
+        "is above the middle 99.9 % of its prior, student-t(df 4, location 1, scale 2)"
+        in (found["theta v"])
+    )
+    assert f"to {high:.3g}: data and prior contradict each other" in found["theta v"]
+    low = stats.lognorm(0.5, scale=0.4).ppf(0.0005)
+    assert (
+        "is below the middle 99.9 % of its prior, lognormal(median 0.4, log sd 0.5), which "
+        in (found["sd of omega KA"])
+    )
+    assert f"is {low:.3g} to" in found["sd of omega KA"]
+    assert _contradicted({"sigma proportional": 3.2}) == {}
+
+
+def test_a_prior_too_narrow_to_let_go_is_found_by_what_it_costs_the_likelihood():
+    """By more than the 99.9 % point of chi-square with as many degrees as there are parameters."""
+    chance = stats.chi2(len(_natural())).ppf(0.999)
+    assert _contradicted({}, {"theta v": 70.0}, 0.99 * chance) == {}
+    assert _contradicted({}, {}, 1.01 * chance) == {}
+    found = _contradicted({}, {"theta v": 70.0}, 1.01 * chance)
+    assert list(found) == ["theta v"]
+    assert found["theta v"].startswith(
+        "theta v: the data alone put it at 70, which is above the middle 99.9 % of its prior"
+    )
+    assert f"priors raise the objective by {1.01 * chance:.3g}: data and prior" in found["theta v"]
+    both = _contradicted({"theta v": 60.0}, {"theta v": 70.0}, 1.01 * chance)
+    assert "its posterior, median" in both["theta v"]
+
+
+def test_a_flat_prior_without_two_bounds_is_said_to_be_improper():
+    flat = Prior("flat")
+    priors = Priors(theta={"q": flat, "w": flat}, omega={"V": flat}, sigma={"additive": flat})
+    model = replace(MODEL, priors=priors)
+    assert improper_priors(model) == ["theta w", "sd of omega V", "sigma additive"]
+    (text,) = improper_prior_warning(model)
+    assert "theta w, sd of omega V, sigma additive: the posterior exists only if" in text
+    assert improper_prior_warning(MODEL) == []

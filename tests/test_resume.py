@@ -7,7 +7,9 @@ import pytest
 
 import pkmodel as pk
 from group_data import group_data
+from pkmodel.diagnostics.search import trace_table
 from pkmodel.estimate.bfgs import Ending, Point, minimise
+from pkmodel.estimate.first_steps import widen
 from pkmodel.estimate.maximum_likelihood import maximise, resume
 from pkmodel.problem import Problem
 
@@ -48,7 +50,21 @@ def test_a_start_replaces_the_initial_values(problem: Problem) -> None:
     again = maximise(problem, start=best.x)
     assert again is not None
     assert again.final.objective == pytest.approx(best.final.objective, abs=1e-6)
-    assert not np.array_equal(again.trace[0][3], best.trace[0][3])
+    assert again.trace[0].objective != best.trace[0].objective
+
+
+def test_the_trace_says_which_evaluations_are_first_steps(problem: Problem) -> None:
+    """Those begin with wide effects, so that the first objective is not the initial one."""
+    best = maximise(problem)
+    assert best is not None
+    table = trace_table(problem, best)
+    phases = table["phase"].tolist()
+    assert list(dict.fromkeys(phases)) == ["first steps", "search", "estimates"]
+    assert phases.count("estimates") == 1
+    initial = problem.packing.initial()
+    wide = problem.evaluate(widen(problem, initial)).objective
+    assert table["objective"][0] == pytest.approx(wide, abs=1e-6)
+    assert abs(wide - problem.evaluate(initial).objective) > 1.0
 
 
 def test_a_variance_that_has_vanished_comes_back(problem: Problem) -> None:

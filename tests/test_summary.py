@@ -177,3 +177,16 @@ def test_a_normal_effect_is_said_as_a_deviation():
 def test_one_is_said_in_the_singular():
     text = summary_text(fit_document(n_subjects=1, n_observations=1, excluded={"MDV = 1": 1}))
     assert "1 subject, 1 observation; left out: 1 row MDV = 1" in text
+
+
+def test_an_r_hat_below_one_is_printed_as_one():
+    sampling = {
+        "chains": 2,
+        "iterations": 100,
+        "acceptance": {"independent": 0.8},
+        "is_settled": True,
+        "monte_carlo_error": {"theta cl": 0.01},
+        "r_hat": {"theta cl": 0.9987},
+    }
+    text = " ".join(summary_text(fit_document(method="saem", sampling=sampling)).split())
+    assert "R-hat up to 1.000" in text

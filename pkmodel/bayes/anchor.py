@@ -16,6 +16,7 @@ from pkmodel.bayes.prior import PackedPrior
 from pkmodel.estimate.bfgs import Ending, Point, minimise
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.maximum_likelihood import (
+    Estimate,
     Progress,
     maximise,
     uninterrupted,
@@ -47,6 +48,10 @@ class Anchor:
     eta_above, eta_below : array (size, subjects, effects)
         Modes at `x` moved by `step` in each packed parameter, to both sides.
     step : float
+    alone : array (size,)
+        Where the likelihood alone, without the prior, is largest.
+    rise : float
+        Objective at `x` less that at `alone`: what the priors cost the likelihood.
     evaluations : int
         Of the likelihood, on the way.
     is_mode : bool
@@ -59,6 +64,8 @@ class Anchor:
     eta_above: Vector
     eta_below: Vector
     step: float
+    alone: Vector
+    rise: float
     evaluations: int
     is_mode: bool
 
@@ -103,10 +110,13 @@ def find_anchor(
     found = minimise(
         penalised, start, tolerance=TOLERANCE, evaluations=lambda: count, limit=count + limit
     )
-    return _shape(near, prior, found.point.x, count, found.ending is Ending.CONVERGED)
+    is_mode = found.ending is Ending.CONVERGED
+    return _shape(near, prior, found.point.x, first, count, is_mode)
 
 
-def _shape(problem: Problem, prior: PackedPrior, x: Vector, count: int, is_mode: bool) -> Anchor:
+def _shape(
+    problem: Problem, prior: PackedPrior, x: Vector, first: Estimate, count: int, is_mode: bool
+) -> Anchor:
     """Differentiate gradient and modes about `x`."""
     final = problem.evaluate(x, tolerance=TIGHT)
     second = np.empty((x.size, x.size))
@@ -127,6 +137,8 @@ def _shape(problem: Problem, prior: PackedPrior, x: Vector, count: int, is_mode:
         eta_above=sides[0],
         eta_below=sides[1],
         step=STEP,
+        alone=first.x,
+        rise=final.objective - first.final.objective,
         evaluations=count + 2 * x.size + 1,
         is_mode=is_mode,
     )

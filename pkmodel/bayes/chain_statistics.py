@@ -12,7 +12,11 @@ from scipy.special import logsumexp
 
 Vector = NDArray[np.float64]
 
-TAILS = (0.05, 0.95)
+TAILS = (0.11, 0.89)
+"""Quantiles of the tails: ArviZ's own, so that ``az.summary`` shows the same numbers."""
+
+ENOUGH = 400
+"""Of so many draws on an effective number at its cap is believed: fewer are too few to tell it."""
 
 FEWEST = 25
 """Weights to whose tail a Pareto law can be fitted."""
@@ -30,13 +34,28 @@ def r_hat(drawn: Vector) -> float:
 
 
 def bulk_size(drawn: Vector) -> float:
-    """Effective draws (chains, draws) of the bulk."""
-    return float(_arviz().ess(drawn, method="bulk"))
+    """Effective draws (chains, draws) of the bulk; NaN where draws are too few to tell."""
+    return _told(drawn, _arviz().ess(drawn, method="bulk"))
 
 
 def tail_size(drawn: Vector) -> float:
-    """Effective draws (chains, draws) of the 5 % and 95 % quantiles, the fewer of the two."""
-    return float(_arviz().ess(drawn, method="tail", prob=TAILS))
+    """Effective draws (chains, draws) of the quantiles `TAILS`, the fewer of the two.
+
+    NaN where draws are too few to tell.
+    """
+    return _told(drawn, _arviz().ess(drawn, method="tail", prob=TAILS))
+
+
+def _told(drawn: Vector, size: float) -> float:
+    """Return an effective size unless it is the cap of the estimator and draws are few.
+
+    No estimate is above n log10(n) of the n draws in the halves of all chains; of few draws that
+    look independent by chance it is nothing else.
+    """
+    chains, draws = drawn.shape
+    n = 2 * chains * (draws // 2)
+    is_capped = n > 0 and size >= (1.0 - 1e-9) * n * np.log10(n)
+    return float("nan") if is_capped and n < ENOUGH else float(size)
 
 
 def mean_size(drawn: Vector) -> float:

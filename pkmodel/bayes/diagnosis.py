@@ -7,6 +7,7 @@ R-hat is the rank-normalised, folded one, and effective sizes are those of the b
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pkmodel.bayes.chain_statistics import bulk_size, mean_size, r_hat, tail_size
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.number import effective
 from pkmodel.problem import Problem
 from pkmodel.status import (
     FEWEST_IN_WORDS,
@@ -38,7 +40,7 @@ class Mixing:
     ----------
     r_hat : float
     bulk, tail : float
-        Effective draws.
+        Effective draws; NaN where draws are too few to tell.
     error : float
         Monte Carlo standard error of the posterior mean.
     """
@@ -51,6 +53,8 @@ class Mixing:
     @property
     def fewest(self) -> str:
         """The fewer of both, and which these are."""
+        if isnan(self.bulk) or isnan(self.tail):
+            return effective(None)
         return f"{self.bulk:.0f} (bulk)" if self.bulk < self.tail else f"{self.tail:.0f} (tails)"
 
 

@@ -1,13 +1,23 @@
-"""Priors that lie far from the initial values of their parameters, as by another unit."""
+"""Priors that lie far from the initial values of their parameters, or that the data contradict."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
+from typing import Any
+
+import pandas as pd
+from scipy.special import chdtri
 
 from pkmodel.bayes.default_priors import complete
+from pkmodel.bayes.diagnosis import INTERVAL, Diagnosis
 from pkmodel.bayes.family import middle
-from pkmodel.bayes.told_priors import told_priors
+from pkmodel.bayes.posterior import Posterior
+from pkmodel.bayes.prior_scale import on_prior_scale
+from pkmodel.bayes.told_priors import NO_BOUNDS, bounds, told_priors
 from pkmodel.models.model import Model
+from pkmodel.number import interval, number
+from pkmodel.problem import Problem
 
 MASS = 0.999
 """What lies outside the middle of so much of a prior is far from it."""
@@ -34,19 +44,83 @@ def far_priors(model: Model) -> list[str]:
     >>> print(far_priors(model)[0].partition(",")[0])
     theta cl: its initial value 0.005 is below the middle 99.9 % of its prior
     """
-    priors, initial = complete(model).by_name, _initial(model)
-    out = []
+    initial = _initial(model)
+    return [
+        f"{name}: its initial value {initial[name]:.3g} is {where}: one of the two may be wrong, "
+        "or in another unit"
+        for name, where in _outside(model, initial).items()
+    ]
+
+
+def contradicted_priors(
+    problem: Problem, posterior: Posterior, diagnosis: Diagnosis
+) -> dict[str, str]:
+    """Warn of every prior that the data contradict.
+
+    Either the posterior, by its median, lies in the tail of the prior; or the largest likelihood
+    does, and all priors together cost the likelihood more than chance would: so a prior too narrow
+    to let go of its parameter is found as well.
+
+    Parameters
+    ----------
+    problem : Problem
+    posterior : Posterior
+    diagnosis : Diagnosis
+        Of its draws.
+
+    Returns
+    -------
+    dict of str to str
+        By parameter.
+    """
+    names = list(problem.packing.names)
+    draws = on_prior_scale(pd.DataFrame(diagnosis.natural.reshape(-1, len(names)), columns=names))
+    out = {
+        name: f"{name}: its posterior, {_told(draws[name])}, is {where}: {CONTRADICTION}"
+        for name, where in _outside(problem.model, _medians(draws)).items()
+    }
+    if posterior.alone is None or not posterior.rise > chdtri(len(names), 1.0 - MASS):
+        return out
+    alone = _medians(
+        on_prior_scale(pd.DataFrame([problem.packing.natural(posterior.alone)], columns=names))
+    )
+    return {
+        name: f"{name}: the data alone put it at {number(alone[name])}, which is {where}, and "
+        f"priors raise the objective by {posterior.rise:.3g}: {CONTRADICTION}"
+        for name, where in _outside(problem.model, alone).items()
+    } | out
+
+
+CONTRADICTION = (
+    "data and prior contradict each other, and the estimates are a compromise; check the numbers "
+    "of the prior and its unit, or widen it"
+)
+
+
+def _medians(draws: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(drawn.median()) for name, drawn in draws.items()}
+
+
+def _told(drawn: pd.Series[Any]) -> str:
+    low, high = (float(drawn.quantile(share)) for share in INTERVAL)
+    return f"median {number(float(drawn.median()))} (95 % {interval(low, high)})"
+
+
+def _outside(model: Model, values: Mapping[str, float]) -> dict[str, str]:
+    """Say of every value that its prior, within its bounds, holds for next to impossible where."""
+    priors = complete(model).by_name
+    limits = bounds(model)
+    out = {}
     for told in told_priors(model):
         if told.name not in priors:
             continue
-        value = initial[told.name]
-        low, high = middle(priors[told.name], MASS)
+        value = values[told.name]
+        low, high = middle(priors[told.name], MASS, *limits.get(told.name, NO_BOUNDS))
         if not low <= value <= high:
             side = "below" if value < low else "above"
-            out.append(
-                f"{told.name}: its initial value {value:.3g} is {side} the middle {100 * MASS:g} % "
-                f"of its prior, {told.text}, which is {low:.3g} to {high:.3g}: one of the two may "
-                "be wrong, or in another unit"
+            out[told.name] = (
+                f"{side} the middle {100 * MASS:g} % of its prior, {told.text}, which is "
+                f"{low:.3g} to {high:.3g}"
             )
     return out
 

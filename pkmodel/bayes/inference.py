@@ -8,7 +8,7 @@ Both walk in coordinates in which the posterior is nearly standard normal (see `
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,8 @@ def infer(
     if anchor is None:
         return None
     sampler = SAMPLERS[target_of(problem, anchor)]
-    return _inferred(problem, anchor, sampler(problem, prior, anchor, told))
+    posterior = sampler(problem, prior, anchor, told)
+    return _inferred(problem, anchor, replace(posterior, alone=anchor.alone, rise=anchor.rise))
 
 
 def target_of(problem: Problem, anchor: Anchor) -> str:

@@ -62,6 +62,10 @@ class Posterior:
         Shape of the tail of the weights; below 0.7 they can be relied on.
     cut : Cut or None
         Of an interrupt before the last draw.
+    alone : array (size,) or None
+        Packed parameters where the likelihood alone, by FOCE-I and without priors, is largest.
+    rise : float
+        By how much its objective is larger where the posterior is highest.
     """
 
     x: Vector
@@ -74,6 +78,8 @@ class Posterior:
     weights: Vector | None = None
     pareto_k: float | None = None
     cut: Cut | None = None
+    alone: Vector | None = None
+    rise: float = 0.0
 
     @property
     def divergences(self) -> int:

@@ -53,9 +53,11 @@ def told_priors(model: Model) -> list[ToldPrior]:
     sd of omega CL ~ half-normal(scale 1) True
     """
     declared, used = model.priors or Priors(), complete(model)
-    bounds = {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
+    limits = bounds(model)
     out = [
-        ToldPrior(name, _within(prior, *bounds.get(name, NO_BOUNDS)), name not in declared.by_name)
+        ToldPrior(
+            name, within_bounds(prior, *limits.get(name, NO_BOUNDS)), name not in declared.by_name
+        )
         for name, prior in used.by_name.items()
     ]
     if has_correlations(model):
@@ -63,7 +65,12 @@ def told_priors(model: Model) -> list[ToldPrior]:
     return out
 
 
-def _within(prior: Prior, lower: float, upper: float) -> str:
+def bounds(model: Model) -> dict[str, tuple[float, float]]:
+    """Return the bounds of thetas, by the names that priors have."""
+    return {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
+
+
+def within_bounds(prior: Prior, lower: float, upper: float) -> str:
     """Write a prior, and the bounds inside its range, which cut it off."""
     if prior.family == "lognormal" and lower <= 0.0:
         lower = -inf

@@ -13,12 +13,12 @@ from math import isfinite
 
 from pkmodel.definition.prior_check import model_prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
-from pkmodel.definition.real import is_real
 from pkmodel.definition.residual_check import residual_problems
 from pkmodel.errors import ModelError, Problem
 from pkmodel.formula import Formula, parse_formula
 from pkmodel.formula.syntax import FUNCTIONS
 from pkmodel.models.model import Model, Theta
+from pkmodel.models.real import is_real
 from pkmodel.models.structural import STRUCTURES
 from pkmodel.suggestion import label, quoted, suggest
 

@@ -1,40 +1,61 @@
-"""Whether the priors of a model make sense: known names, known families, sound numbers."""
+"""Whether the priors of a model go with it: known names, and families for their parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from pkmodel.definition.option_check import FULL_BAYES
-from pkmodel.definition.real import is_finite
 from pkmodel.errors import Problem
 from pkmodel.models.model import Model, OmegaBlock, Residual, Theta
-from pkmodel.models.prior import FAMILIES, POSITIVE, SD_FAMILIES, THETA_FAMILIES, Prior, Priors
+from pkmodel.models.prior import SD_FAMILIES, THETA_FAMILIES, Prior
+from pkmodel.models.real import is_finite
 from pkmodel.suggestion import label, quoted, suggest
 
+Table = Mapping[str, Prior | None]
+Tables = Mapping[str, Table]
+
+PRIOR_KINDS = ("theta", "omega", "occasion", "sigma")
 MISPLACED = f'goes with method = "{FULL_BAYES}" only; remove it'
 
 
 def prior_problems(
-    priors: Priors | None,
-    theta: tuple[Theta, ...],
-    omega: tuple[OmegaBlock, ...],
-    residual: Residual,
+    tables: Tables,
+    lkj: float | None,
+    theta: tuple[Theta, ...] | None,
+    omega: tuple[OmegaBlock, ...] | None,
+    residual: Residual | None,
 ) -> list[Problem]:
-    """Check the priors of a model against its parameters."""
-    if priors is None:
-        return []
-    return [
-        *_theta_problems(priors.theta, theta),
-        *_table_problems("omega", priors.omega, _effects(omega, occasion=False)),
-        *_table_problems("occasion", priors.occasion, _effects(omega, occasion=True)),
-        *_table_problems("sigma", priors.sigma, {s.name: s.fixed for s in residual.sigmas}),
-        *_lkj_problems(priors.lkj, omega),
-    ]
+    """Check priors against the parameters of a model.
+
+    Parameters
+    ----------
+    tables : mapping of str to mapping of str to Prior or None
+        By a name of `PRIOR_KINDS` and by parameter; None where its numbers are at fault.
+    lkj : float or None
+    theta, omega, residual
+        None where these could not be read.
+    """
+    problems: list[Problem] = []
+    if theta is not None:
+        problems += _theta_problems(tables["theta"], theta)
+    if omega is not None:
+        problems += _table_problems("omega", tables["omega"], _effects(omega, occasion=False))
+        problems += _table_problems("occasion", tables["occasion"], _effects(omega, occasion=True))
+    if residual is not None:
+        known = {s.name: s.fixed for s in residual.sigmas}
+        problems += _table_problems("sigma", tables["sigma"], known)
+    if omega is not None:
+        problems += _lkj_problems(lkj, omega)
+    return problems
 
 
 def model_prior_problems(model: Model) -> list[Problem]:
     """Check the priors of a whole model."""
-    return prior_problems(model.priors, model.theta, model.omega, model.residual)
+    priors = model.priors
+    if priors is None:
+        return []
+    tables = {kind: getattr(priors, kind) for kind in PRIOR_KINDS}
+    return prior_problems(tables, priors.lkj, model.theta, model.omega, model.residual)
 
 
 def _effects(omega: tuple[OmegaBlock, ...], *, occasion: bool) -> dict[str, bool]:
@@ -42,28 +63,27 @@ def _effects(omega: tuple[OmegaBlock, ...], *, occasion: bool) -> dict[str, bool
     return {p: b.fixed for b in omega if b.occasion == occasion for p in b.parameters}
 
 
-def _theta_problems(table: Mapping[str, Prior], thetas: tuple[Theta, ...]) -> Iterator[Problem]:
+def _theta_problems(table: Table, thetas: tuple[Theta, ...]) -> Iterator[Problem]:
     bounds = {theta.name: theta for theta in thetas}
     for name, prior in table.items():
-        place = _place("theta", name)
+        place = place_of("theta", name)
         faults = _name_faults(name, {t.name: t.fixed for t in thetas})
         faults = faults or _family_faults(prior, THETA_FAMILIES)
-        if not faults and prior.family == "lognormal" and bounds[name].lower < 0.0:
+        if not faults and prior and prior.family == "lognormal" and bounds[name].lower < 0.0:
             faults = [
                 f"lognormal needs a parameter that cannot be negative; say lower = 0 of {name}"
             ]
         yield from (Problem(fault, place) for fault in faults)
 
 
-def _table_problems(
-    kind: str, table: Mapping[str, Prior], known: Mapping[str, bool]
-) -> Iterator[Problem]:
+def _table_problems(kind: str, table: Table, known: Mapping[str, bool]) -> Iterator[Problem]:
     for name, prior in table.items():
         faults = _name_faults(name, known) or _family_faults(prior, SD_FAMILIES)
-        yield from (Problem(fault, _place(kind, name)) for fault in faults)
+        yield from (Problem(fault, place_of(kind, name)) for fault in faults)
 
 
-def _place(kind: str, name: str) -> str:
+def place_of(kind: str, name: str) -> str:
+    """Say where in a definition a prior stands."""
     return f"[prior] {kind} {label(name)}"
 
 
@@ -73,21 +93,15 @@ def _name_faults(name: str, known: Mapping[str, bool]) -> list[str]:
     return [f"{name} is fixed, so it has no prior; remove it"] if known[name] else []
 
 
-def _family_faults(prior: Prior, families: tuple[str, ...]) -> list[str]:
-    if prior.family not in families:
-        hint = suggest(str(prior.family), families)
-        return [f"{quoted(prior.family)} is no distribution of this parameter ({hint})"]
-    wanted = FAMILIES[prior.family]
-    if len(prior.numbers) != len(wanted):
-        told = f"[{', '.join(wanted)}]" if len(wanted) != 1 else wanted[0]
-        return [f"{prior.family} takes {told or 'no number'}, got {len(prior.numbers)} numbers"]
-    faults = []
-    for what, value in zip(wanted, prior.numbers, strict=True):
-        if not is_finite(value):
-            faults.append(f"{what} of {prior.family} must be a finite number, not {quoted(value)}")
-        elif what in POSITIVE and not value > 0.0:
-            faults.append(f"{what} of {prior.family} must be positive, not {value:g}")
-    return faults
+def _family_faults(prior: Prior | None, families: tuple[str, ...]) -> list[str]:
+    if prior is None:
+        return []
+    if not isinstance(prior, Prior):
+        return [f'expected a Prior, such as Prior("lognormal", (1.0, 0.5)), got {quoted(prior)}']
+    if prior.family in families:
+        return []
+    hint = suggest(prior.family, families)
+    return [f"{quoted(prior.family)} is no distribution of this parameter ({hint})"]
 
 
 def _lkj_problems(lkj: float | None, omega: tuple[OmegaBlock, ...]) -> Iterator[Problem]:

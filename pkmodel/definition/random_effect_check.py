@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from pkmodel.definition.real import is_finite
 from pkmodel.errors import Problem
 from pkmodel.models.model import DISTRIBUTIONS, OmegaBlock
+from pkmodel.models.real import is_finite
 from pkmodel.suggestion import label, quoted, suggest
 
 _SMALLEST_EIGENVALUE = 1e-10

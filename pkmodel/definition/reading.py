@@ -18,7 +18,7 @@ from pkmodel.definition.model_check import (
     use_problems,
 )
 from pkmodel.definition.option_check import FULL_BAYES, OWNERS, option_problems
-from pkmodel.definition.prior_check import MISPLACED, prior_problems
+from pkmodel.definition.prior_check import MISPLACED, PRIOR_KINDS, place_of, prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.definition.residual_check import IDLE_COMBINE, SIGMAS, residual_problems
@@ -39,11 +39,9 @@ from pkmodel.definition.shape import check_shape
 from pkmodel.definition.source import find_definition, read_document
 from pkmodel.errors import ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
-from pkmodel.models.prior import FAMILIES, Prior, Priors
-from pkmodel.suggestion import label
+from pkmodel.models.prior import FAMILIES, Prior, Priors, prior_faults
 from pkmodel.units import read_units
 
-PRIOR_KINDS = ("theta", "omega", "occasion", "sigma")
 _REQUIRED = {
     "model": 'write [model] with structure = "one_compartment"',
     "theta": "write [theta] with, for example, cl = { init = 0.1, lower = 0 }",
@@ -206,19 +204,31 @@ def _prior_problems(
     residual: Residual,
     incomplete: frozenset[str],
 ) -> list[Problem]:
-    """Check the priors where the parameters that they are of could be read."""
+    """Check the numbers of all priors, and the rest where their parameters could be read."""
     if document.prior is None:
         return []
     may_be_left_out = "prior" in incomplete
     problems = [
-        Problem(f"give one distribution, not {_listed(entry)}", f"[prior] {kind} {label(name)}")
+        Problem(fault, place_of(kind, name))
         for kind in PRIOR_KINDS
         for name, entry in getattr(document.prior, kind).items()
-        if len(_families(entry)) > 1 or not (_families(entry) or may_be_left_out)
+        if _families(entry) or not may_be_left_out
+        for fault in _entry_faults(entry)
     ]
-    if not problems and not incomplete & {"prior", "theta", "omega", "residual"}:
-        problems = prior_problems(_priors(document.prior), theta, omega, residual)
-    return problems
+    return problems + prior_problems(
+        _prior_tables(document.prior),
+        document.prior.lkj,
+        None if "theta" in incomplete else theta,
+        None if "omega" in incomplete else omega,
+        None if "residual" in incomplete else residual,
+    )
+
+
+def _entry_faults(entry: DistributionSection) -> list[str]:
+    families = _families(entry)
+    if len(families) != 1:
+        return [f"give one distribution, not {_listed(entry)}"]
+    return prior_faults(families[0], _numbers(entry, families[0]))
 
 
 def _families(entry: DistributionSection) -> list[str]:
@@ -230,23 +240,35 @@ def _listed(entry: DistributionSection) -> str:
 
 
 def _priors(table: PriorSection) -> Priors:
+    """Make the priors that have no fault."""
     kinds = {
-        kind: {
-            name: _prior(entry)
-            for name, entry in getattr(table, kind).items()
-            if len(_families(entry)) == 1
-        }
-        for kind in PRIOR_KINDS
+        kind: {name: prior for name, prior in entries.items() if prior is not None}
+        for kind, entries in _prior_tables(table).items()
     }
     return Priors(**kinds, lkj=table.lkj)
 
 
+def _prior_tables(table: PriorSection) -> dict[str, dict[str, Prior | None]]:
+    """Make the priors by kind and name; None of those with a fault."""
+    return {
+        kind: {
+            name: None if _entry_faults(entry) else _prior(entry)
+            for name, entry in getattr(table, kind).items()
+        }
+        for kind in PRIOR_KINDS
+    }
+
+
 def _prior(entry: DistributionSection) -> Prior:
     (family,) = _families(entry)
+    return Prior(family, _numbers(entry, family))
+
+
+def _numbers(entry: DistributionSection, family: str) -> tuple[float, ...]:
     value = getattr(entry, family)
     if family == "flat":
-        return Prior(family)
-    return Prior(family, tuple(value) if isinstance(value, list) else (value,))
+        return ()
+    return tuple(value) if isinstance(value, list) else (value,)
 
 
 def _thetas(table: Mapping[str, ThetaSection]) -> tuple[Theta, ...]:

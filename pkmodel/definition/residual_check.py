@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pkmodel.definition.real import is_finite
 from pkmodel.errors import Problem
 from pkmodel.models.model import Residual, Sigma
+from pkmodel.models.real import is_finite
 from pkmodel.suggestion import label, quoted, suggest
 
 SIGMAS = ("additive", "proportional", "power", "exponent", "lognormal")

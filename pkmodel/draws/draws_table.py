@@ -21,17 +21,17 @@ def draws_table(natural: NDArray[np.float64], names: Sequence[str]) -> pd.DataFr
     Returns
     -------
     DataFrame
-        chain and draw, counted from 0, and a column for each parameter.
+        chain and draw, counted from 1, and a column for each parameter.
 
     Examples
     --------
     >>> draws_table(np.array([[[1.0], [2.0]]]), ["theta cl"]).to_numpy().tolist()
-    [[0.0, 0.0, 1.0], [0.0, 1.0, 2.0]]
+    [[1.0, 1.0, 1.0], [1.0, 2.0, 2.0]]
     """
     chains, draws, size = natural.shape
     place = {
-        "chain": np.repeat(np.arange(chains), draws),
-        "draw": np.tile(np.arange(draws), chains),
+        "chain": np.repeat(np.arange(1, chains + 1), draws),
+        "draw": np.tile(np.arange(1, draws + 1), chains),
     }
     values = natural.reshape(-1, size)
     return pd.DataFrame(place).join(pd.DataFrame(values, columns=list(names)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pkmodel.bayes.flat_priors import improper_priors
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.draws.drawing import draw_about, posterior_sample
 from pkmodel.draws.groups import prior_groups, sample_groups
-from pkmodel.draws.prior_draws import draw_prior, flat_priors
+from pkmodel.draws.prior_draws import draw_prior
 from pkmodel.draws.sample import DRAWS
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -57,6 +58,6 @@ def fit_groups(
     prior = draw_prior(problem, seed)
     if prior is not None:
         return groups | prior_groups(problem, prior, seed, most_values)
-    flat = ", ".join(flat_priors(problem))
+    flat = ", ".join(improper_priors(problem.model))
     groups["/posterior"].attrs["prior"] = f"not drawn: flat without bounds is that of {flat}"
     return groups

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 import numpy as np
 
-from pkmodel.bayes.default_priors import complete
+from pkmodel.bayes.flat_priors import improper_priors
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.draws.sample import PRIOR, Sample
 from pkmodel.problem import Problem
 
 PRIOR_DRAWS = 500
-
-
-def flat_priors(problem: Problem) -> list[str]:
-    """Name the parameters whose prior is flat without bounds: no distribution to draw from."""
-    thetas = problem.model.theta
-    bounded = {f"theta {t.name}" for t in thetas if isfinite(t.lower) and isfinite(t.upper)}
-    priors = complete(problem.model).by_name
-    return [n for n, prior in priors.items() if prior.family == "flat" and n not in bounded]
 
 
 def draw_prior(problem: Problem, seed: int) -> Sample | None:
@@ -33,9 +23,9 @@ def draw_prior(problem: Problem, seed: int) -> Sample | None:
     Returns
     -------
     Sample or None
-        One chain of 500 draws; None where a prior is flat without bounds, see `flat_priors`.
+        One chain of 500 draws; None where a prior is flat without bounds, see `improper_priors`.
     """
-    if flat_priors(problem):
+    if improper_priors(problem.model):
         return None
     rng = np.random.default_rng([seed, 2])
     prior = PackedPrior(problem.packing)

@@ -90,8 +90,8 @@ def _go_on(exact: Problem, at: Estimate, progress: Progress | None) -> Estimate 
     if found is None:
         return None
     start = int(np.argmin([s.objective for s in at.starts]))
-    done = max(number for which, number, *_ in at.trace if which == start)
-    trace = [(start, done + n, method, value, norm) for _, n, method, value, norm in found.trace]
+    done = max(step.evaluation for step in at.trace if step.start == start)
+    trace = [step._replace(start=start, evaluation=done + step.evaluation) for step in found.trace]
     return replace(
         found,
         starts=at.starts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,30 @@ from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
 Progress = Callable[[int, int, float], None]
-Step = tuple[int, int, str, float, float]
+
+
+class Step(NamedTuple):
+    """One evaluation on the way of a search.
+
+    Attributes
+    ----------
+    start, evaluation : int
+    phase : str
+        ``"first steps"``, by EM and from widened variances, or ``"search"``.
+    likelihood : str
+    objective, gradient_norm : float
+    """
+
+    start: int
+    evaluation: int
+    phase: str
+    likelihood: str
+    objective: float
+    gradient_norm: float
+
+
+FIRST_STEPS, SEARCH = "first steps", "search"
+"""Phases."""
 
 PROMISED_DECREASE = 1e-7
 """Converged where no more than this of the objective is to be gained."""
@@ -36,7 +60,7 @@ SCATTER = 0.7
 MODERATE = 0.3
 """Standard deviation from which a vanished variance is tried again."""
 
-FIRST_STEPS = "focei"
+FIRST_LIKELIHOOD = "focei"
 """The likelihood of the first steps, whatever the method: its modes follow the data from afar."""
 
 ERROR_GROWTH = 1.4
@@ -71,7 +95,7 @@ class Estimate:
         Objective with modes from zero minus that of the search.
     starts : tuple of Start
         By exact methods with their objectives by Laplace, from whose best the search goes on.
-    trace : list of (start, evaluation, likelihood, objective, gradient norm)
+    trace : list of Step
     sampling : Sampling or None
         Where the estimation was by draws.
     orders : Orders or None
@@ -112,9 +136,9 @@ class _Walk:
         self.count = 0
         self.turn_to(self.problem)
 
-    def turn_to(self, likelihood: Problem) -> None:
+    def turn_to(self, likelihood: Problem, phase: str = SEARCH) -> None:
         """Evaluate this likelihood from now on, with cold modes at first."""
-        self.likelihood = likelihood
+        self.likelihood, self.phase = likelihood, phase
         self.modes: Vector | None = None
         self.lowest = np.inf
 
@@ -124,7 +148,7 @@ class _Walk:
         value = evaluation.objective
         norm = float(np.linalg.norm(evaluation.gradient))
         method = self.likelihood.options.method
-        self.trace.append((self.start, self.count, method, value, norm))
+        self.trace.append(Step(self.start, self.count, self.phase, method, value, norm))
         if value < self.lowest:
             self.lowest = value
             self.modes = evaluation.terms.eta
@@ -194,8 +218,8 @@ def _from_the_other_side(problem: Problem, minimum: Minimum) -> Vector | None:
 
 def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
     """Take first steps from `x`, with effects at least that wide, then descend to an optimum."""
-    first_steps = walk.problem.with_method(FIRST_STEPS)
-    walk.turn_to(first_steps)
+    first_steps = walk.problem.with_method(FIRST_LIKELIHOOD)
+    walk.turn_to(first_steps, FIRST_STEPS)
     for start in growing_error(first_steps, come_near(first_steps, widen(first_steps, x, width))):
         first = walk.evaluate(start)
         if np.isfinite(first.objective):
@@ -204,7 +228,8 @@ def _search(walk: _Walk, x: Vector, width: float, limit: int) -> Minimum | None:
         return None
     budget = limit - walk.count
     near, evaluation = approach(walk.evaluate, first_steps, start, first, budget)
-    if walk.problem.options.method == FIRST_STEPS:
+    if walk.problem.options.method == FIRST_LIKELIHOOD:
+        walk.phase = SEARCH
         return _descend(walk, walk.point(near, evaluation), limit)
     walk.turn_to(walk.problem)
     point = walk(near)

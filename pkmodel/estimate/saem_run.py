@@ -16,7 +16,7 @@ from pkmodel.estimate.chains import (
     shifted,
 )
 from pkmodel.estimate.m_step import m_step
-from pkmodel.estimate.maximum_likelihood import Progress, Step
+from pkmodel.estimate.maximum_likelihood import SEARCH, Progress, Step
 from pkmodel.estimate.sampling import Averaged, Phase, Record
 from pkmodel.kernels.metropolis import Averages, Moves
 from pkmodel.problem import Problem
@@ -94,7 +94,7 @@ class Run:
         laplace = self.chains.laplace
         norm = float(np.linalg.norm(laplace.gradient))
         count = len(self.records)
-        self.trace.append((self.start, count, CURVATURE, laplace.objective, norm))
+        self.trace.append(Step(self.start, count, SEARCH, CURVATURE, laplace.objective, norm))
         if self.progress is not None:
             self.progress(self.start, count, laplace.objective)
 

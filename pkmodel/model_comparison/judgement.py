@@ -114,8 +114,8 @@ class Judgement:
 
     @property
     def error(self) -> float:
-        """Monte Carlo error of the objective; 0 where nothing was drawn."""
-        return self.evaluation.error
+        """Of the objective: that of the orders of quadrature, or the Monte Carlo error."""
+        return self.likelihood.error
 
     @property
     def is_maximum(self) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.draws.by_subject import subject_log_likelihoods
-from pkmodel.draws.drawing import posterior_sample
+from pkmodel.draws.drawing import few_enough
+from pkmodel.draws.sample import Sample
 from pkmodel.model_comparison.judgement import Judgement
 from pkmodel.model_comparison.score import LeftOut
-
-DRAWS = 250
-"""Draws of each chain that are weighted, evenly spaced."""
+from pkmodel.problem import Problem
 
 RELIABLE = 0.7
 """Largest shape of the weights' tail with which a score can be relied on."""
@@ -27,6 +27,7 @@ def score_posterior(judgement: Judgement) -> LeftOut:
     Returns
     -------
     LeftOut
+        That of ``az.loo`` of the fit's tree; of very many draws evenly spaced ones are taken.
 
     References
     ----------
@@ -37,10 +38,22 @@ def score_posterior(judgement: Judgement) -> LeftOut:
 
     fit = judgement.fit
     assert fit.posterior is not None
-    sample = posterior_sample(fit.posterior, DRAWS)
+    sample = few_enough(fit.posterior, judgement.judge.n_subjects)
     modes = judgement.evaluation.terms.eta
     found = subject_log_likelihoods(fit.problem, judgement.x, modes, sample)
-    sizes = [array_stats.ess(sample.x[:, :, k], method="mean") for k in range(judgement.size)]
-    relative = min(1.0, float(np.min(sizes)) / found[:, :, 0].size)
-    score, pareto_k, _ = array_stats.loo(found, chain_axis=0, draw_axis=1, r_eff=relative)
+    score, pareto_k, _ = array_stats.loo(
+        found, chain_axis=0, draw_axis=1, r_eff=_relative_efficiency(fit.problem, sample)
+    )
     return LeftOut(np.asarray(score), np.asarray(pareto_k))
+
+
+def _relative_efficiency(problem: Problem, sample: Sample) -> float:
+    """Mean effective share of the draws over all that is drawn, by which ``az.loo`` smooths too."""
+    from arviz_stats.base import array_stats
+
+    if sample.shape[0] == 1:
+        return 1.0
+    drawn = [problem.packing.natural(sample.x), sample.eta]
+    drawn += individual_parameters(problem, sample.x, sample.eta).values()
+    sizes = [array_stats.ess(v, chain_axis=0, draw_axis=1, method="mean").ravel() for v in drawn]
+    return float(np.mean(np.concatenate(sizes))) / (sample.shape[0] * sample.shape[1])

@@ -24,9 +24,10 @@ class ModelComparison:
     table : DataFrame
         A row per fit: ``method``, ``status``, ``parameters`` (free ones), ``objective`` (by the
         method itself), ``exact`` (objective by the exact likelihood at the same estimates) and its
-        Monte Carlo ``error``, ``above_minimum`` (how far the exact objective would fall if it were
-        minimised, to second order), ``difference`` of the exact objective to the smallest and its
-        ``difference_error``, ``aic``, ``bic``, ``mixed_bic``, and of subjects left out ``elpd``
+        ``error`` (of quadrature, or Monte Carlo), ``above_minimum`` (how far the exact objective
+        would fall if it were minimised, to second order), ``difference`` of the exact objective to
+        the smallest and its ``difference_error``, ``aic``, ``bic``, ``mixed_bic``, and of subjects
+        left out ``elpd``
         (expected log predictive density) with ``elpd_se``, ``elpd_difference`` to the largest with
         ``elpd_difference_se``, and ``pareto_k``, the worst of a posterior. Numbers that a fit does
         not have are NaN.

@@ -27,7 +27,7 @@ class LikelihoodRatio:
     statistic : float
         Exact objective of the smaller minus that of the larger, each at its own estimates.
     error : float
-        Monte Carlo error of the statistic.
+        Of the statistic: that of quadrature, or the Monte Carlo error.
     own_statistic : float
         The same by the method's own objectives; NaN where the methods differ.
     law : Law or None
@@ -124,7 +124,7 @@ def _remark(statistic: float, small: Judgement, large: Judgement, law: Law) -> s
         out.append("p is an upper bound")
     if statistic < -REVERSED - 2.0 * error:
         out.append("the larger model fits worse, so its estimates are not the best")
-    if error > 0.0:
-        low, high = (law.tail(statistic + sign * 2.0 * error) for sign in (1.0, -1.0))
-        out.append(f"p {low:.2g} to {high:.2g} by the Monte Carlo error")
+    low, high = (f"{law.tail(statistic + sign * 2.0 * error):.2g}" for sign in (1.0, -1.0))
+    if low != high:
+        out.append(f"p {low} to {high} by the error of the exact objectives")
     return "; ".join(out)

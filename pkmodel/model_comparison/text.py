@@ -20,12 +20,14 @@ WIDTH = 100
 
 RULES = (
     "exact: objective at each fit's own estimates by one likelihood, random effects integrated "
-    "out; above minimum: how far it would still fall if it were minimised, to second order",
+    "out, ± the error of quadrature or of the draws; above minimum: how far it would still fall if "
+    "it were minimised, to second order",
     "AIC, BIC and mixed BIC are of the exact likelihood. BIC counts observations; mixed BIC counts "
     "subjects for variances of effects and for thetas that act through parameters with an effect, "
     "and observations for the rest (Delattre et al. 2014, 10.1214/14-EJS890)",
     "elpd: log density of each subject by the estimates, or the posterior, without it, summed; "
-    "larger is better, and differences within twice their standard error say little",
+    "of a posterior by weights of its draws, as az.loo of the fit's tree has it; larger is better, "
+    "and differences within twice their standard error say little",
 )
 OF_TESTS = (
     "statistic: exact objective of the smaller model less that of the larger one, each at its own "
@@ -161,9 +163,9 @@ def _untested(document: Document, place: Mapping[str, str]) -> list[str]:
 
 
 def _with_error(value: float | None, error: float | None) -> str:
-    """Write a value, and its Monte Carlo error where it has one."""
+    """Write a value, and its error where it has one."""
     text = fixed(value, 3)
-    return f"{text} ± {error:.2g}" if text and error else text
+    return f"{text} ± {number(error)}" if text and error else text
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]], left: set[int]) -> RenderableType:

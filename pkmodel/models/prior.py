@@ -5,8 +5,13 @@ Plain frozen records, the same from Python and from ``[prior]`` of a definition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from pkmodel.errors import ModelError
+from pkmodel.models.real import is_finite
+from pkmodel.number import count
+from pkmodel.suggestion import quoted, suggest
 
 FAMILIES = {
     "normal": ("mean", "sd"),
@@ -36,16 +41,57 @@ class Prior:
         logarithm), ``"student_t"`` (degrees of freedom, location, scale), ``"half_normal"``
         (scale), ``"half_t"`` (degrees of freedom, scale), ``"flat"``.
     numbers : tuple of float
+
+    Raises
+    ------
+    ModelError
+        There is no such family, or its numbers are others.
+
+    Examples
+    --------
+    >>> print(Prior("lognormal", (0.005, 0.5)))
+    lognormal(median 0.005, log sd 0.5)
+    >>> Prior("lognorm", (0.005, 0.5))
+    Traceback (most recent call last):
+    ...
+    pkmodel.errors.ModelError: no prior 'lognorm' (did you mean `lognormal`? known: normal, \
+lognormal, student_t, half_normal, half_t, flat)
     """
 
     family: str
     numbers: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = prior_faults(self.family, self.numbers)
+        if faults:
+            raise ModelError(faults)
+        object.__setattr__(self, "numbers", tuple(self.numbers))
 
     def __str__(self) -> str:
         """Say the family and its numbers by name."""
         names = FAMILIES[self.family]
         told = ", ".join(f"{n} {v:g}" for n, v in zip(names, self.numbers, strict=True))
         return f"{self.family.replace('_', '-')}({told})" if told else self.family
+
+
+def prior_faults(family: str, numbers: Sequence[float]) -> list[str]:
+    """Say what is wrong with a family and its numbers; nothing if they make a prior."""
+    if family not in FAMILIES:
+        return [f"no prior {quoted(family)} ({suggest(str(family), FAMILIES)})"]
+    wanted = FAMILIES[family]
+    told = f"[{', '.join(wanted)}]" if len(wanted) != 1 else wanted[0]
+    if not isinstance(numbers, Sequence) or isinstance(numbers, str):
+        return [f"{family} takes {told}, such as (1.0,): a tuple, not {quoted(numbers)}"]
+    if len(numbers) != len(wanted):
+        what = told if wanted else "no number"
+        return [f"{family} takes {what}, got {count(len(numbers), 'number')}"]
+    faults = []
+    for what, value in zip(wanted, numbers, strict=True):
+        if not is_finite(value):
+            faults.append(f"{what} of {family} must be a finite number, not {quoted(value)}")
+        elif what in POSITIVE and not value > 0.0:
+            faults.append(f"{what} of {family} must be positive, not {value:g}")
+    return faults
 
 
 @dataclass(frozen=True)

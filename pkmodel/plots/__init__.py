@@ -10,6 +10,7 @@ from pkmodel.plots.forest import forest_plot
 from pkmodel.plots.goodness_of_fit import observed_against_predicted, weighted_residuals
 from pkmodel.plots.individual_fits import individual_fits
 from pkmodel.plots.iterations import parameter_path
+from pkmodel.plots.prior_and_posterior import prior_and_posterior
 from pkmodel.plots.random_effects import effect_against_covariates, effect_distribution
 from pkmodel.plots.search import search_path
 from pkmodel.plots.style import Plot
@@ -30,6 +31,7 @@ __all__ = [
     "individual_fits",
     "observed_against_predicted",
     "parameter_path",
+    "prior_and_posterior",
     "search_path",
     "typical_parameter",
     "weight_band_plot",

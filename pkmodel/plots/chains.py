@@ -53,7 +53,7 @@ def chain_traces(draws: pd.DataFrame, *, is_virtual: bool) -> Plot:
     Examples
     --------
     >>> import numpy as np
-    >>> draws = pd.DataFrame({"chain": [0, 0, 1, 1], "draw": [0, 1, 0, 1],
+    >>> draws = pd.DataFrame({"chain": [1, 1, 2, 2], "draw": [1, 2, 1, 2],
     ...                       "theta cl": [1.0, 1.1, 0.9, 1.0]})
     >>> chain_traces(draws, is_virtual=False).figure.axes[0].get_title("left")
     'theta cl'

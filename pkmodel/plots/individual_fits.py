@@ -88,6 +88,7 @@ def _page(table: pd.DataFrame, is_log: bool, time: str, is_virtual: bool) -> Fig
     )
     for axes, (name, rows) in zip(figure.axes, subjects, strict=True):
         _course(axes, rows)
+        _time_axis(axes, rows)
         _concentration_axis(axes, rows, is_log)
         group = f" · {rows[GROUP].iloc[0]}" if GROUP in rows else ""
         axes.set_title(short(f"{name}{group}"), size=8, parse_math=False)
@@ -130,6 +131,15 @@ def _keys(has_censored: bool) -> list[Line2D]:
     if has_censored:
         styles["below quantification"] = CENSORED
     return [Line2D([], [], label=name, **style) for name, style in styles.items()]
+
+
+def _time_axis(axes: Axes, rows: pd.DataFrame) -> None:
+    """Write a single time alone on its axis, where ticks would share out a made-up range."""
+    only = float(rows["TIME"].iloc[0])
+    if (rows["TIME"] == only).all():
+        room = 0.5 * abs(only) or 1.0
+        axes.set_xlim(only - room, only + room)
+        axes.set_xticks([only], [f"{only:.4g}"])
 
 
 def _concentration_axis(axes: Axes, rows: pd.DataFrame, is_log: bool) -> None:

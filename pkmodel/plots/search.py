@@ -24,9 +24,9 @@ def search_path(trace: pd.DataFrame, *, is_virtual: bool) -> Plot:
     Parameters
     ----------
     trace : DataFrame
-        As `Fit.trace`: start, evaluation, likelihood, objective, gradient_norm; the last row is
-        that of the estimates. Objectives of another likelihood than the last row's do not compare,
-        and are not drawn.
+        As `Fit.trace`: start, evaluation, phase, likelihood, objective, gradient_norm; the last
+        row is that of the estimates. Objectives of another likelihood than that one's do not
+        compare, and are not drawn.
     is_virtual : bool
         The subjects are simulated; the figure says so.
 

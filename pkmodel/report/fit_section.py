@@ -118,7 +118,8 @@ def record_section(run: Run, is_virtual: bool) -> Section:
                 search_path(run.trace, is_virtual=is_virtual),
                 "The search: what the objective still had to fall to the estimates, and the norm "
                 "of its gradient, at each evaluation. First steps are those of FOCE-I for every "
-                "method.",
+                "method, from variances of effects that are widened: they begin elsewhere than at "
+                "the objective of the initial values.",
             )
         )
     return Section("record", "Run record", tuple(parts))

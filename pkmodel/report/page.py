@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pkmodel.number import fixed
+from pkmodel.number import effective, fixed, r_hat
 from pkmodel.report.absent_section import absent_section
 from pkmodel.report.content import Section
 from pkmodel.report.contrast_section import contrast_section
@@ -164,7 +164,7 @@ def _drawn_facts(told: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return (
         ("posterior draws", str(told["chains"] * told["draws"])),
         ("divergences", str(told["divergences"])),
-        ("largest R-hat", fixed(told["r_hat"], 3) or "not known"),
-        ("fewest effective, bulk", fixed(told["ess_bulk"], 0) or "not known"),
-        ("fewest effective, tails", fixed(told["ess_tail"], 0) or "not known"),
+        ("largest R-hat", r_hat(told["r_hat"]) or "not known"),
+        ("fewest effective, bulk", effective(told["ess_bulk"])),
+        ("fewest effective, tails", effective(told["ess_tail"])),
     )

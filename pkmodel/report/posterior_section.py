@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
+from pkmodel.bayes.prior_curves import BoundedPrior, prior_curves
 from pkmodel.interrupted import kept_draws
-from pkmodel.number import UNKNOWN, fixed, number, percent
+from pkmodel.models.prior import Prior
+from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
 from pkmodel.plots.chains import chain_ranks, chain_traces
+from pkmodel.plots.prior_and_posterior import prior_and_posterior
 from pkmodel.posterior_text import TARGETS
 from pkmodel.report.between import interval
 from pkmodel.report.content import Part, Section, Table, Text, table
@@ -28,7 +32,7 @@ Document = dict[str, Any]
 COLUMNS = ("mean", "median", "SD", "95 % interval", "R-hat", "bulk ESS", "tail ESS")
 MIXING = (
     "R-hat: rank-normalised and folded, 1 where chains agree; ESS: effective draws of the bulk and "
-    "of the tails (Vehtari et al. 2021, 10.1214/20-BA1221)."
+    "of the tails (Vehtari et al. 2021, 10.1214/20-BA1221), by ArviZ the 11 % and 89 % quantiles."
 )
 
 
@@ -64,9 +68,9 @@ def _cells(document: Document, label: str, entry: dict[str, Any]) -> tuple[str, 
         number(told["median"][label]),
         number(entry["se"]),
         interval(entry["lower"], entry["upper"]),
-        fixed(mixing["r_hat"], 3) or UNKNOWN,
-        fixed(mixing["bulk"], 0) or UNKNOWN,
-        fixed(mixing["tail"], 0) or UNKNOWN,
+        r_hat(mixing["r_hat"]) or UNKNOWN,
+        effective(mixing["bulk"]),
+        effective(mixing["tail"]),
     )
 
 
@@ -146,6 +150,15 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
     """Say how the posterior was sampled and by which priors, and draw the chains."""
     told = run.document["posterior"]
     parts: list[Part] = [_priors(told), _sampler(told)]
+    laws = {name: _bounded(law) for name, law in told["prior_laws"].items()}
+    if run.draws is not None and laws:
+        curves = prior_curves(laws, run.draws)
+        parts.append(
+            draw(
+                prior_and_posterior(run.draws, curves, is_virtual=is_virtual),
+                "Posterior and prior of each parameter.",
+            )
+        )
     if run.draws is not None:
         traces = chain_traces(run.draws, is_virtual=is_virtual)
         ranks = chain_ranks(run.draws, is_virtual=is_virtual)
@@ -157,6 +170,14 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
             draw(ranks, "Ranks of each chain among all posterior draws: level where chains agree."),
         ]
     return Section("sampler", "Priors and sampler", tuple(parts))
+
+
+def _bounded(law: dict[str, Any]) -> BoundedPrior:
+    return BoundedPrior(
+        Prior(law["family"], tuple(law["numbers"])),
+        -inf if law["lower"] is None else law["lower"],
+        inf if law["upper"] is None else law["upper"],
+    )
 
 
 def _priors(told: dict[str, Any]) -> Table:
@@ -196,9 +217,9 @@ def _sampler(told: dict[str, Any]) -> Table:
         ("draws of each chain", f"{told['draws']}, after {told['tune']} that adapted the sampler"),
         ("log densities and gradients", str(told["gradients"])),
         ("divergences", f"{told['divergences']} of {total}"),
-        ("largest R-hat", fixed(told["r_hat"], 3) or UNKNOWN),
-        ("fewest effective draws, bulk", fixed(told["ess_bulk"], 0) or UNKNOWN),
-        ("fewest effective draws, tails", fixed(told["ess_tail"], 0) or UNKNOWN),
+        ("largest R-hat", r_hat(told["r_hat"]) or UNKNOWN),
+        ("fewest effective draws, bulk", effective(told["ess_bulk"])),
+        ("fewest effective draws, tails", effective(told["ess_tail"])),
         ("Pareto k of the weights", fixed(told["pareto_k"], 2)),
         ("effective share of the weighted draws", percent(told["weight_efficiency"])),
     ]

@@ -79,6 +79,15 @@ class Mixing(_Part):
     error: Number
 
 
+class PriorLaw(_Part):
+    """A prior by its numbers, and its bounds."""
+
+    family: str
+    numbers: list[float]
+    lower: Number
+    upper: Number
+
+
 class Cut(_Part):
     """What an interrupt left of the chains."""
 
@@ -105,7 +114,9 @@ class Posterior(_Part):
     centred: list[str]
     non_centred: list[str]
     priors: dict[str, str]
+    prior_laws: dict[str, PriorLaw] = {}
     default_priors: list[str]
+    contradicted_priors: list[str] = []
     median: dict[str, Number]
     mixing: dict[str, Mixing]
 
