@@ -338,7 +338,7 @@ def _estimates(document: Document) -> RenderableType:
     if not document.get("posterior"):
         return Group(ParameterTable(document), Text(note, style="dim"))
     note += (
-        "\nbulk, tail: effective draws of the middle, and of the 11 % and 89 % quantiles (ArviZ)"
+        "\nbulk, tail: effective draws of the middle, and of the 5 % and 95 % quantiles"
         "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
     )
     told = document["posterior"]

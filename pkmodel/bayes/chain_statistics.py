@@ -12,8 +12,9 @@ from scipy.special import logsumexp
 
 Vector = NDArray[np.float64]
 
-TAILS = (0.11, 0.89)
-"""Quantiles of the tails: ArviZ's own, so that ``az.summary`` shows the same numbers."""
+TAILS = (0.05, 0.95)
+"""Quantiles of the tails (Vehtari et al. 2021, 10.1214/20-BA1221); ArviZ's where its
+``stats.ci_prob`` is 0.95, else it takes others."""
 
 ENOUGH = 400
 """Of so many draws on an effective number at its cap is believed: fewer are too few to tell it."""

@@ -32,7 +32,7 @@ Document = dict[str, Any]
 COLUMNS = ("mean", "median", "SD", "95 % interval", "R-hat", "bulk ESS", "tail ESS")
 MIXING = (
     "R-hat: rank-normalised and folded, 1 where chains agree; ESS: effective draws of the bulk and "
-    "of the tails (Vehtari et al. 2021, 10.1214/20-BA1221), by ArviZ the 11 % and 89 % quantiles."
+    "of the 5 % and 95 % quantiles (Vehtari et al. 2021, 10.1214/20-BA1221)."
 )
 
 
