@@ -130,6 +130,7 @@ def _joint(problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | No
         JOINT,
         settings.tune,
         chains.gradients,
+        chains.cpu_seconds,
         centred,
         cut=chains.cut,
     )
@@ -151,6 +152,7 @@ def _marginal(problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told |
         MARGINAL,
         settings.tune,
         chains.gradients,
+        chains.cpu_seconds,
         (),
         corrected.weights,
         corrected.pareto_k,

@@ -53,6 +53,8 @@ class Posterior:
         Draws of each chain that adapted the sampler.
     gradients : int
         Log densities and gradients computed in all.
+    cpu_seconds : float
+        That sampling took on all threads, tuning included, the search for a start not.
     centred : tuple of bool
         Which effects were sampled in centred coordinates; empty for the marginal target.
     weights : array (chains, draws) or None
@@ -74,6 +76,7 @@ class Posterior:
     target: str = JOINT
     tune: int = 0
     gradients: int = 0
+    cpu_seconds: float = 0.0
     centred: tuple[bool, ...] = ()
     weights: Vector | None = None
     pareto_k: float | None = None

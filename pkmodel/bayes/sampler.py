@@ -9,6 +9,7 @@ has it).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -108,6 +109,8 @@ class Chains:
     statistics : mapping of str to array (chains, draws)
     gradients : int
         Log densities and gradients computed, those of the adaptation included.
+    cpu_seconds : float
+        Of all threads, the adaptation included.
     cut : Cut or None
         Of an interrupt from the keyboard: the chains that are kept.
     """
@@ -115,6 +118,7 @@ class Chains:
     vectors: Vector
     statistics: Mapping[str, NDArray[np.generic]]
     gradients: int
+    cpu_seconds: float
     cut: Cut | None = None
 
 
@@ -139,6 +143,7 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
     """
     import nutpie
 
+    begin = time.process_time()
     background = nutpie.sample(
         _model(target, settings.jitter),
         draws=settings.draws,
@@ -157,8 +162,8 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
     try:
         trace = background.wait()
     except KeyboardInterrupt:
-        return _ended(background.abort(), settings)
-    return _ended(trace, settings)
+        trace = background.abort()
+    return _ended(trace, settings, time.process_time() - begin)
 
 
 def _model(target: Target, jitter: float) -> Any:
@@ -241,7 +246,7 @@ def _teller(told: Told) -> Callable[[Sequence[Any]], None]:
     return tell
 
 
-def _ended(trace: Any, settings: Settings) -> Chains:
+def _ended(trace: Any, settings: Settings, cpu_seconds: float) -> Chains:
     """Take out of nutpie's trace as many draws as chains of one length have."""
     vectors, statistics = ((), ()) if trace is None else trace.get_arrow_trace()
     tuned = [int(np.sum(_column(table, "tuning"))) for table in statistics]
@@ -258,6 +263,7 @@ def _ended(trace: Any, settings: Settings) -> Chains:
         drawn(vectors, "vector"),
         {new: drawn(statistics, old)[:, :, 0] for old, new in STATISTICS.items()},
         int(sum(np.sum(_column(table, "n_steps")) for table in statistics)),
+        cpu_seconds,
         None if is_whole else Cut(tuple(k + 1 for k in kept), settings.chains, settings.draws),
     )
 
