@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 import pkmodel as pk
 from pkmodel.bayes.inference import TUNE
-from pkmodel.cli import _progress, main
+from pkmodel.cli import main
+from pkmodel.commands.console import progress
 from pkmodel.errors import DataError
 from pkmodel.fitting import COMPILING
 from pkmodel.interrupts import ENDED
@@ -434,8 +435,8 @@ def test_the_trace_ends_at_what_the_summary_reports(phenobarbital):
 
 def test_without_a_terminal_what_takes_long_has_a_line_now_and_then(monkeypatch, capsys):
     clock = iter([0.0, 100.0, 101.0, 109.9, 110.1, 111.0, 120.0, 120.2])
-    monkeypatch.setattr("pkmodel.cli.time.monotonic", lambda: next(clock))
-    with _progress() as say:
+    monkeypatch.setattr("pkmodel.commands.console.time.monotonic", lambda: next(clock))
+    with progress() as say:
         for text in (COMPILING, "1", "2", "3", "4", "5", "6", "7"):
             say(text)
     assert capsys.readouterr().err.splitlines() == [COMPILING, "4", "7"]

@@ -1,0 +1,68 @@
+"""The command that compares fits on one likelihood."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+import pkmodel
+from pkmodel.commands.console import announced_interrupts, progress, show
+from pkmodel.commands.group import NOT_CONVERGED
+from pkmodel.commands.options import check_folder, out_option, threads_option
+from pkmodel.commands.running import WRITING
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE [FILE]...")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="M",
+    help="Instead of that of the definitions; given more than once, each FILE is fitted by each.",
+)
+@click.option(
+    "--nested",
+    is_flag=True,
+    help="Say that of two models the one with fewer parameters is nested in the other.",
+)
+@out_option
+@threads_option
+def compare(
+    files: tuple[str, ...],
+    methods: tuple[str, ...],
+    nested: bool,
+    out: Path | None,
+    threads: int,
+) -> None:
+    """Fit several definitions to the same data, and compare the fits on one likelihood.
+
+    Each FILE is a fit definition (TOML), or the name of a shipped one. One FILE will do where
+    --method is given more than once.
+    """
+    from pkmodel.model_comparison.text import comparison_summary
+    from pkmodel.output_folder import former_fit, replace_folder
+
+    check_folder(out)
+    definitions = [pkmodel.read_definition(file) for file in files]
+    with announced_interrupts() as stop:
+        with progress() as say:
+            fits = [
+                pkmodel.fit(definition, method=method, threads=threads, progress=say)
+                for definition in definitions
+                for method in methods or (None,)
+            ]
+            say("comparing")
+            found = pkmodel.compare(fits, nested=nested)
+        where = "nothing written; --out DIR keeps the results"
+        with stop.finishing(WRITING):
+            if out is not None:
+                former = former_fit(out)
+                replace_folder(out, found.write)
+                where = f"written to {out}" + (f"; replaces {former}" if former else "")
+    show(comparison_summary(found.to_dict()))
+    click.echo(where)
+    if not all(fit.converged for fit in fits):
+        sys.exit(NOT_CONVERGED)
