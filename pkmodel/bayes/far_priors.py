@@ -67,8 +67,8 @@ def contradicted_priors(
     Either the posterior, by its median, lies in the tail of the prior; or the largest likelihood
     does, and all priors together cost the likelihood more than chance would: so a prior too narrow
     to let go of its parameter is found as well. Of several in whose tails the largest likelihood
-    lies those are meant that it tells apart from there: sparse data often put the variance of an
-    effect at zero, and would nearly as well have it elsewhere.
+    lies those are meant that it tells apart from there, if there are any: sparse data often put
+    the variance of an effect at zero, and would nearly as well have it elsewhere.
 
     Parameters
     ----------
