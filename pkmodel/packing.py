@@ -245,6 +245,28 @@ class Packing:
         parts += [np.log(value) for value in sigmas]
         return np.array(parts, dtype=float)
 
+    def moved(self, x: Vector, name: str, value: float) -> Vector:
+        """Return a packed vector with one of `names` at another value.
+
+        That is a theta, a coefficient, or a variance, whose correlations stay.
+        """
+        out, k = x.copy(), self.names.index(name)
+        kind, _, parameter = name.partition(" ")
+        if kind == "theta":
+            out[k] = _to_free(self.model.theta[self.theta[k]], value)
+        elif kind == "sigma":
+            out[k] = np.log(value)
+        else:
+            row = [
+                j
+                for j, other in enumerate(self.names[:k])
+                if other.startswith(f"{kind} ") and other.endswith(f",{parameter}")
+            ]
+            ratio = np.sqrt(value / self.natural(x)[k])
+            out[row] *= ratio
+            out[k] += np.log(ratio)
+        return out
+
     @np.errstate(over="ignore", invalid="ignore")
     def unpack(self, x: Vector) -> Values:
         """Return the parameters as matrices; infinite where they leave the range of numbers."""

@@ -11,7 +11,7 @@ from scipy import stats
 
 from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.diagnosis import Diagnosis
-from pkmodel.bayes.family import draw, encode, middle
+from pkmodel.bayes.family import draw, encode, middle, quantile
 from pkmodel.bayes.far_priors import contradicted_priors, far_priors
 from pkmodel.bayes.flat_priors import improper_prior_warning, improper_priors
 from pkmodel.bayes.posterior import Posterior
@@ -110,6 +110,17 @@ def test_a_prior_far_beyond_its_bounds_still_has_a_middle_and_draws():
     assert low == pytest.approx(10.0 + np.log(0.001) / 90.0, abs=1e-4)
     assert high == pytest.approx(10.0)
     assert 9.0 < draw(prior, np.random.default_rng(1), upper=10.0) < 10.0
+
+
+def test_no_quantile_leaves_the_bounds_by_rounding():
+    for prior, lower, upper in (
+        (Prior("lognormal", (2.0, 0.7)), 50.0, 60.0),
+        (Prior("lognormal", (2.0, 0.7)), 3.0, 30.0),
+        (Prior("normal", (1.0, 2.0)), 0.0, 0.001),
+        (Prior("student_t", (4.0, 1.0, 2.0)), 0.01, 0.02),
+    ):
+        found = [quantile(prior, share, lower, upper) for share in (0.0, 1e-15, 1.0)]
+        assert lower <= min(found) <= max(found) <= upper
 
 
 FAULTY = [
@@ -313,12 +324,30 @@ def _natural(**changes: float) -> np.ndarray:
 
 
 def _contradicted(
-    drawn: dict[str, float], alone: dict[str, float] | None = None, rise: float = 0.0
+    drawn: dict[str, float],
+    alone: dict[str, float] | None = None,
+    rise: float = 0.0,
+    told: dict[str, float] | None = None,
 ) -> dict[str, str]:
-    """Judge draws that scatter by a tenth about the initial values, or about those given."""
+    """Judge draws that scatter by a tenth about the initial values, or about those given.
+
+    The likelihood tells the logarithm of the parameters of `told` with these standard errors, the
+    others with 0.1.
+    """
+    names = Packing(MODEL, 1).names
     problem = SimpleNamespace(model=MODEL, packing=SimpleNamespace())
-    problem.packing.names = Packing(MODEL, 1).names
+    problem.packing.names = names
     problem.packing.natural = lambda values: values
+    problem.packing.moved = lambda values, label, value: np.where(
+        np.array(names) == label, value, values
+    )
+    se = np.array([(told or {}).get(name, 0.1) for name in names])
+
+    def evaluate(values: np.ndarray) -> SimpleNamespace:
+        moved = np.log(np.abs(values / likeliest))
+        return SimpleNamespace(objective=-7.0 + np.sum((moved / se) ** 2))
+
+    problem.with_method = lambda _: SimpleNamespace(evaluate=evaluate)
     noise = np.random.default_rng(1).normal(size=(2, 200, len(problem.packing.names)))
     natural = _natural(**drawn) * (1.0 + 0.1 * noise)
     likeliest = None if alone is None else _natural(**alone)
@@ -360,6 +389,36 @@ def test_a_prior_too_narrow_to_let_go_is_found_by_what_it_costs_the_likelihood()
     assert f"priors raise the objective by {1.01 * chance:.3g}: data and prior" in found["theta v"]
     both = _contradicted({"theta v": 60.0}, {"theta v": 70.0}, 1.01 * chance)
     assert "its posterior, median" in both["theta v"]
+
+
+def test_of_a_parameter_that_the_data_do_not_tell_no_prior_is_said_to_be_contradicted():
+    """A variance at next to zero, which could as well be elsewhere; where none can, all are."""
+    alone = {"theta v": 70.0, "omega KA": 1e-6}
+    vague = {"omega KA": 8.0}  # the end of its prior is 8.7 away
+    assert list(_contradicted({}, alone, 60.0)) == ["theta v", "sd of omega KA"]
+    assert list(_contradicted({}, alone, 60.0, vague)) == ["theta v"]
+    neither = vague | {"theta v": 8.0}
+    assert list(_contradicted({}, alone, 60.0, neither)) == ["theta v", "sd of omega KA"]
+
+
+def test_a_moved_parameter_is_there_and_no_other_is_elsewhere():
+    """Variances and with them covariances, for correlations stay; worst 2e-16, 1e-14 allowed."""
+    packing = Packing(MODEL, 1)
+    start = packing.initial()
+    before = dict(zip(packing.names, packing.natural(start), strict=True))
+    for name in before:
+        if "," in name:
+            continue
+        value = 0.7 * before[name]
+        natural = packing.natural(packing.moved(start, name, value))
+        after = dict(zip(packing.names, natural, strict=True))
+        assert after.pop(name) == pytest.approx(value, rel=1e-14)
+        kind, _, parameter = name.partition(" ")
+        for other, found in after.items():
+            other_kind, _, pair = other.partition(" ")
+            is_scaled = other_kind == kind and "," in pair and parameter in pair.split(",")
+            wanted = before[other] * (np.sqrt(0.7) if is_scaled else 1.0)
+            assert found == pytest.approx(wanted, rel=1e-14), (name, other)
 
 
 def test_a_flat_prior_without_two_bounds_is_said_to_be_improper():

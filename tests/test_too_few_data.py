@@ -60,6 +60,20 @@ def test_variances_between_subjects_are_not_estimated_from_one(method):
         pk.fit(model(), bolus(1), method=method)
 
 
+@pytest.mark.parametrize(
+    ("data", "fit"),
+    [('allow = ["no_observations"]', ""), ("lloq = 0.5", '[fit]\ncensoring = "m1"')],
+)
+def test_subjects_without_an_observation_that_counts_are_none_beside_it(tmp_path, data, fit):
+    """The second subject has a dose alone, or nothing but a row below the limit, left out."""
+    rows = pd.concat([bolus(1), bolus(2, (40.0,) if fit else ()).iloc[-(2 if fit else 1) :]])
+    rows.to_csv(tmp_path / "data.csv", index=False, na_rep=".")
+    text = DEFINITION.replace('"data.csv"', f'"data.csv"\n{data}') + fit
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(pk.FitError, match="one subject tells nothing of variances"):
+        pk.fit(pk.read_definition(tmp_path / "x.toml"))
+
+
 def test_check_refuses_what_a_fit_would(tmp_path):
     (tmp_path / "x.toml").write_text(DEFINITION)
     bolus(1).to_csv(tmp_path / "data.csv", index=False, na_rep=".")

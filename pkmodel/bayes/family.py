@@ -70,7 +70,8 @@ def quantile(prior: Prior, share: float, lower: float = -inf, upper: float = inf
     """Find the value below which a share of a prior lies, cut off at the bounds.
 
     By logarithms of probabilities in the lower tail of the symmetric laws that the families are
-    made of, so that bounds far out in a tail are no limit; a flat prior needs two of them.
+    made of, so that bounds far out in a tail are no limit, but where less than the least number
+    (1e-308) of a Student's t lies beyond: there all of it is at the bound. A flat prior needs two.
     """
     if prior.family == "flat":
         return lower + share * (upper - lower)
@@ -85,7 +86,8 @@ def quantile(prior: Prior, share: float, lower: float = -inf, upper: float = inf
         z = stdtrit(degrees, np.exp(level)) if family == STUDENT_T else ndtri_exp(level)
         z = np.clip(z, low, high)
         value = location + scale * (-z if is_turned else z)
-        return float(np.exp(value) if family == LOGNORMAL else value)
+        value = np.exp(value) if family == LOGNORMAL else value
+        return float(np.clip(value, lower, upper))
 
 
 def density(prior: Prior, values: Vector, lower: float = -inf, upper: float = inf) -> Vector:

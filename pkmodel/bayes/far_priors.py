@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from pkmodel.bayes.default_priors import complete
@@ -19,8 +21,13 @@ from pkmodel.models.model import Model
 from pkmodel.number import interval, number
 from pkmodel.problem import Problem
 
+Vector = NDArray[np.float64]
+
 MASS = 0.999
 """What lies outside the middle of so much of a prior is far from it."""
+
+TOLD = 0.95
+"""Confidence with which the data alone tell a parameter from the middle of its prior."""
 
 
 def far_priors(model: Model) -> list[str]:
@@ -48,7 +55,7 @@ def far_priors(model: Model) -> list[str]:
     return [
         f"{name}: its initial value {initial[name]:.3g} is {where}: one of the two may be wrong, "
         "or in another unit"
-        for name, where in _outside(model, initial).items()
+        for name, (where, _) in _outside(model, initial).items()
     ]
 
 
@@ -59,7 +66,9 @@ def contradicted_priors(
 
     Either the posterior, by its median, lies in the tail of the prior; or the largest likelihood
     does, and all priors together cost the likelihood more than chance would: so a prior too narrow
-    to let go of its parameter is found as well.
+    to let go of its parameter is found as well. Of several in whose tails the largest likelihood
+    lies those are meant that it tells apart from there, if there are any: sparse data often put
+    the variance of an effect at zero, and would nearly as well have it elsewhere.
 
     Parameters
     ----------
@@ -77,17 +86,20 @@ def contradicted_priors(
     draws = on_prior_scale(pd.DataFrame(diagnosis.natural.reshape(-1, len(names)), columns=names))
     out = {
         name: f"{name}: its posterior, {_told(draws[name])}, is {where}: {CONTRADICTION}"
-        for name, where in _outside(problem.model, _medians(draws)).items()
+        for name, (where, _) in _outside(problem.model, _medians(draws)).items()
     }
     if posterior.alone is None or not posterior.rise > chdtri(len(names), 1.0 - MASS):
         return out
     alone = _medians(
         on_prior_scale(pd.DataFrame([problem.packing.natural(posterior.alone)], columns=names))
     )
+    outside = _outside(problem.model, alone)
+    apart = _told_apart(problem, posterior.alone, {name: end for name, (_, end) in outside.items()})
     return {
-        name: f"{name}: the data alone put it at {number(alone[name])}, which is {where}, and "
-        f"priors raise the objective by {posterior.rise:.3g}: {CONTRADICTION}"
-        for name, where in _outside(problem.model, alone).items()
+        name: f"{name}: the data alone put it at {number(alone[name])}, which is "
+        f"{outside[name][0]}, and priors raise the objective by {posterior.rise:.3g}: "
+        f"{CONTRADICTION}"
+        for name in apart or outside
     } | out
 
 
@@ -106,8 +118,27 @@ def _told(drawn: pd.Series[Any]) -> str:
     return f"median {number(float(drawn.median()))} (95 % {interval(low, high)})"
 
 
-def _outside(model: Model, values: Mapping[str, float]) -> dict[str, str]:
-    """Say of every value that its prior, within its bounds, holds for next to impossible where."""
+def _told_apart(problem: Problem, alone: Vector, ends: Mapping[str, float]) -> list[str]:
+    """Name parameters that cannot be moved, each by itself, to an end without a loss of fit."""
+    near = problem.with_method("focei")
+    least = near.evaluate(alone).objective
+    out = []
+    for name, end in ends.items():
+        label = name.removeprefix("sd of ")
+        moved = problem.packing.moved(alone, label, end if label == name else end**2)
+        if not near.evaluate(moved).objective - least <= chdtri(1, 1.0 - TOLD):
+            out.append(name)
+    return out
+
+
+def _outside(model: Model, values: Mapping[str, float]) -> dict[str, tuple[str, float]]:
+    """Tell of every value that its prior, within its bounds, holds for next to impossible.
+
+    Returns
+    -------
+    dict of str to tuple
+        Where it is, in words; the end of the middle of the prior that is nearest to it.
+    """
     priors = complete(model).by_name
     limits = bounds(model)
     out = {}
@@ -120,7 +151,8 @@ def _outside(model: Model, values: Mapping[str, float]) -> dict[str, str]:
             side = "below" if value < low else "above"
             out[told.name] = (
                 f"{side} the middle {100 * MASS:g} % of its prior, {told.text}, which is "
-                f"{low:.3g} to {high:.3g}"
+                f"{low:.3g} to {high:.3g}",
+                low if value < low else high,
             )
     return out
 

@@ -24,7 +24,7 @@ def unfittable(problem: Problem) -> list[str]:
             "says how large a concentration is; check CENS and lloq"
         )
     between = _between(problem)
-    if problem.n_subjects == 1 and between and problem.options.method != FULL_BAYES:
+    if problem.n_observed == 1 and between and problem.options.method != FULL_BAYES:
         out.append(
             f"{ONE} ({', '.join(between)}): keep them at what is known of people, such as "
             f"{between[0]} = {{ init = 0.1, fixed = true }} in [omega], or at next to nothing, "
@@ -38,7 +38,7 @@ def scarce_data(problem: Problem) -> list[str]:
     """Warn where estimates rest on something else than the data."""
     out = []
     between, is_bayes = _between(problem), problem.options.method == FULL_BAYES
-    if problem.n_subjects == 1 and between and is_bayes:
+    if problem.n_observed == 1 and between and is_bayes:
         out.append(f"{ONE} ({', '.join(between)}): their posterior is their prior")
     size = problem.packing.size
     if problem.n_counted < size:

@@ -227,6 +227,11 @@ class Arrays:
         return int(self.dataset.n_subjects)
 
     @property
+    def n_observed(self) -> int:
+        """Subjects of whom the likelihood uses an observation."""
+        return int(np.sum(self.sum_by_subject(self.rows.status != IGNORED) > 0.0))
+
+    @property
     def n_directions(self) -> int:
         """Directions of which the kernels give slopes: the effects first."""
         return int(self._direction.shape[2])
