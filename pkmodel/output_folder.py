@@ -107,8 +107,8 @@ def former_fit(folder: Path) -> str | None:
     return f"the fit {title or 'Untitled fit'!r} of {date}"
 
 
-def folder_of_interrupted(folder: Path) -> Path:
-    """Return where an interrupted fit goes: not in the place of a run that is whole.
+def folder_beside(folder: Path) -> Path:
+    """Return where an unfinished run goes: not in the place of a run that is whole.
 
     Parameters
     ----------
@@ -135,11 +135,13 @@ def _is_interrupted(folder: Path) -> bool:
         return False
 
 
-def add_to_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Put more files into the folder of a fit, all or nothing.
+def finish_folder(unfinished: Path, folder: Path, write: Callable[[Path], None]) -> None:
+    """Put the files of an unfinished run and those that it still lacks into a folder.
 
     Parameters
     ----------
+    unfinished : Path
+        May be `folder`; else it is there no more afterwards.
     folder : Path
     write : callable
         As for `replace_folder`.
@@ -151,10 +153,12 @@ def add_to_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """
 
     def write_all(new: Path) -> None:
-        shutil.copytree(folder, new, dirs_exist_ok=True)
+        shutil.copytree(unfinished, new, dirs_exist_ok=True)
         write(new)
 
     replace_folder(folder, write_all)
+    if unfinished != folder:
+        shutil.rmtree(unfinished)
 
 
 def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:

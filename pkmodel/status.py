@@ -71,7 +71,8 @@ _ADVICE = {
         "draws to adapt (tune) and to keep (draws), the other target, or closer priors."
     ),
     Status.FEW_DRAWS: (
-        "The chains agree, but intervals rest on few effective draws. Keep more (draws)."
+        "Intervals rest on few effective draws, or on too few chains or draws to tell whether "
+        "chains agree. Keep more (draws), of two chains at least (chains)."
     ),
     Status.WEIGHTS_FAILED: (
         "Laplace's approximation is too far from the exact posterior to be corrected: the draws "

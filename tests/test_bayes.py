@@ -443,6 +443,7 @@ def test_status_and_warnings_are_those_of_the_draws():
         (_posterior(good, diverging=2), Status.DIVERGENT, "2 of 2000 draws ended in a divergence"),
         (_posterior(apart), Status.NOT_MIXED, "R-hat is above 1.01: theta cl"),
         (_posterior(good[:, :60]), Status.FEW_DRAWS, "fewer than 400 effective draws: theta cl"),
+        (_posterior(good[:1]), Status.FEW_DRAWS, "whether chains agree is not known"),
         (_posterior(good, pareto_k=0.9), Status.WEIGHTS_FAILED, "Pareto k = 0.90, above 0.7"),
     ]
     for posterior, status, words in cases:

@@ -526,21 +526,24 @@ BY = ("compare-groups", PHENOBARBITAL, "--by", "APGR")
     ],
     ids=["interrupted", "failed"],
 )
-def test_what_ends_a_comparison_leaves_the_whole_fit_and_none_of_a_former_one(
+def test_what_ends_a_comparison_leaves_the_whole_fit_and_the_whole_former_run(
     error, said, compared, monkeypatch
 ):
+    beside = compared.with_name("o.interrupted")
+
     def ended(self, *_, **__):
-        assert sorted(p.name for p in compared.iterdir()) == sorted(FIT_FILES)
+        assert sorted(p.name for p in beside.iterdir()) == sorted(FIT_FILES)
         raise error
 
     monkeypatch.setattr(Fit, "contrast", ended)
     result = _run(*BY, "--out", compared)
     assert result.exit_code == 1, result.output
     assert "CONVERGED" in result.stdout
-    assert said.format(compared) in result.output.replace("\n", "")
-    assert json.loads((compared / "fit.json").read_text())["status"] == "converged"
-    assert sorted(p.name for p in compared.iterdir()) == sorted(FIT_FILES)
-    assert [p.name for p in compared.parent.iterdir()] == ["o"]
+    assert said.format(beside) in result.output.replace("\n", "")
+    assert json.loads((beside / "fit.json").read_text())["status"] == "converged"
+    assert sorted(p.name for p in beside.iterdir()) == sorted(FIT_FILES)
+    assert (compared / "groups.csv").read_text() == "former"
+    assert json.loads((compared / "fit.json").read_text())["status"] == "evaluated"
 
 
 def test_an_interrupted_fit_is_not_compared(compared, monkeypatch):
@@ -569,9 +572,10 @@ def test_a_comparison_is_put_beside_the_fit_that_it_is_of(compared, monkeypatch)
     result = _run(*BY, "--seed", 7, "--out", compared)
     assert result.exit_code == 1, result.output
     assert seeds == [7]
-    assert f"comparison written to {compared}" in result.stdout.replace("\n", "")
+    assert f"fit and comparison written to {compared}" in result.stdout.replace("\n", "")
     assert json.loads((compared / "comparison.json").read_text())["title"] == "APGR"
     assert {p.name for p in compared.iterdir()} > {*FIT_FILES, "groups.csv", "samples.csv"}
+    assert [p.name for p in compared.parent.iterdir()] == ["o"]
 
 
 @pytest.mark.parametrize(

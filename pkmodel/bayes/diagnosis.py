@@ -108,11 +108,12 @@ def posterior_status(posterior: Posterior, diagnosis: Diagnosis) -> Status:
     """Say how sampling ended: the gravest finding."""
     if posterior.divergences:
         return Status.DIVERGENT
-    if not diagnosis.worst_r_hat <= LARGEST_R_HAT:
+    if any(m.r_hat > LARGEST_R_HAT for m in diagnosis.mixing.values()):
         return Status.NOT_MIXED
     if posterior.pareto_k is not None and not posterior.pareto_k <= LARGEST_PARETO_K:
         return Status.WEIGHTS_FAILED
-    if not min(diagnosis.smallest_bulk, diagnosis.smallest_tail) >= SMALLEST_SIZE:
+    is_enough = min(diagnosis.smallest_bulk, diagnosis.smallest_tail) >= SMALLEST_SIZE
+    if not is_enough or np.isnan(diagnosis.worst_r_hat):
         return Status.FEW_DRAWS
     return Status.SAMPLED
 

@@ -99,8 +99,8 @@ def compare_groups(
     _check_asked(definition, asked)
     with announced_interrupts() as stop:
         result = fitted(definition, method, seed, threads, stop)
-        finish(result, out, stop)
-        is_compared = _compare_groups(result, out, stop, asked)
+        folder = finish(result, out, stop, is_unfinished=True)
+        is_compared = _compare_groups(result, folder, out, stop, asked)
     if not (result.converged and is_compared):
         sys.exit(NOT_CONVERGED)
 
@@ -134,12 +134,16 @@ def _check_asked(definition: Definition, asked: Asked) -> None:
     )
 
 
-def _compare_groups(result: Fit, out: Path | None, stop: Interrupts, asked: Asked) -> bool:
+def _compare_groups(
+    result: Fit, folder: Path | None, out: Path | None, stop: Interrupts, asked: Asked
+) -> bool:
     """Compare, print and write besides the fit; say whether that was done, and if not, why not."""
     from pkmodel.comparability_text import comparability_summary
-    from pkmodel.output_folder import add_to_folder
+    from pkmodel.output_folder import finish_folder
 
-    alone = f"{out} holds the fit alone" if out else "nothing of it is written"
+    alone = f"{folder} holds the fit alone" if folder else "nothing of it is written"
+    if folder != out:
+        alone += f"; {out} is what it was"
     if result.status is Status.INTERRUPTED:
         click.echo("The groups were not compared.")
         return False
@@ -154,10 +158,10 @@ def _compare_groups(result: Fit, out: Path | None, stop: Interrupts, asked: Aske
         return False
     click.echo(f"\n{'' if result.converged else NOT_USED}", nl=False)
     show(comparability_summary(found))
-    if out is not None:
+    if out is not None and folder is not None:
         with stop.finishing(WRITING):
-            add_to_folder(out, found.write)
-        click.echo(f"comparison written to {out}")
+            finish_folder(folder, out, found.write)
+        click.echo(f"fit and comparison written to {out}")
     return True
 
 

@@ -31,30 +31,46 @@ def fitted(
         return pkmodel.fit(definition, method=method, seed=seed, threads=threads, progress=say)
 
 
-def finish(result: Fit, out: Path | None, stop: Interrupts) -> None:
-    """Write the outputs, then print the summary and where they are, or why they are not."""
+def finish(
+    result: Fit, out: Path | None, stop: Interrupts, *, is_unfinished: bool = False
+) -> Path | None:
+    """Write the outputs, then print the summary and where they are, or why they are not.
+
+    Returns
+    -------
+    Path or None
+        The folder: that beside `out` where a whole run is in `out` and this is none, for it is
+        interrupted or more will come (`is_unfinished`).
+    """
+    from pkmodel.output_folder import folder_beside
     from pkmodel.summary import summary
 
+    folder = out
+    if out is not None and (is_unfinished or result.status is Status.INTERRUPTED):
+        folder = folder_beside(out)
     fault = None
     try:
         with stop.finishing(WRITING):
-            where = _write(result, out)
+            where = _write(result, out, folder)
     except PkmodelError as error:
         fault = error
     show(summary(result.to_dict()))
     if fault is not None:
         raise fault
     click.echo(where)
+    return folder
 
 
-def _write(result: Fit, out: Path | None) -> str:
+def _write(result: Fit, out: Path | None, folder: Path | None) -> str:
     """Write the outputs, and say where they are and what they replace."""
-    from pkmodel.output_folder import folder_of_interrupted, former_fit
+    from pkmodel.output_folder import former_fit
 
-    if out is None:
+    if folder is None:
         return "nothing written; --out DIR keeps the results"
-    folder = folder_of_interrupted(out) if result.status is Status.INTERRUPTED else out
     former = former_fit(folder)
     result.save(folder)
     text = f"written to {folder}" + (f"; replaces {former}" if former else "")
-    return text if folder == out else f"interrupted, so {text}; {out} is what it was"
+    if folder == out:
+        return text
+    is_interrupted = result.status is Status.INTERRUPTED
+    return f"{'interrupted' if is_interrupted else 'unfinished'}, so {text}; {out} is what it was"

@@ -34,9 +34,9 @@ OF_A_POSTERIOR = (
         "a posterior is no maximum; pkmodel compare scores it by subjects left out.",
     ),
     (
-        "Posterior predictive check, prior beside posterior",
-        "pkmodel does not draw them; fit.nc holds posterior_predictive, prior and "
-        "prior_predictive, from which az.plot_ppc_dist and az.plot_prior_posterior do.",
+        "Posterior predictive check",
+        "pkmodel does not draw it; fit.nc holds posterior_predictive and prior_predictive, from "
+        "which az.plot_ppc_dist does.",
     ),
 )
 COMPARE = "run pkmodel compare-groups FILE --out FOLDER, and report on that folder."
