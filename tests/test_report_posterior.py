@@ -44,7 +44,8 @@ def page(folder):
 
 def test_every_parameter_has_its_mean_median_interval_and_mixing(fit, folder, page):
     tree = az.from_netcdf(folder / "fit.nc")
-    table = az.summary(tree, var_names=["population"], ci_prob=0.95, round_to="none")
+    with az.rc_context({"stats.ci_prob": 0.95}):
+        table = az.summary(tree, var_names=["population"], round_to="none")
     drawn = fit.population_draws
     assert list(drawn.columns[2:]) == list(fit.problem.packing.names)
     for label in fit.problem.packing.names:
