@@ -24,6 +24,7 @@ from pkmodel.formula.block_check import argument_ranges
 from pkmodel.formula.syntax import BlockUse
 from pkmodel.marks import MARKS
 from pkmodel.models.model import Model, OmegaBlock, Options
+from pkmodel.number import count
 from pkmodel.posterior_text import PRIORS, prior_lines
 from pkmodel.result import Fit
 from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder, shipped_trials
@@ -221,8 +222,8 @@ def _how(options: Options) -> str:
         )
         target = options.target or "chosen when it is fitted"
         return (
-            f"{options.method}, {chains} chains of {draws} draws after {tune}, target {target}, "
-            f"seed {options.seed}"
+            f"{options.method}, {count(chains, 'chain')} of {count(draws, 'draw')} after {tune}, "
+            f"target {target}, seed {options.seed}"
         )
     starts = f"{options.starts} start{'s' if options.starts > 1 else ''}"
     return f"{options.method}, {starts}, seed {options.seed}, covariance {options.covariance}"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pkmodel.interrupted import kept_draws
-from pkmodel.number import UNKNOWN, effective, fixed, interval, number, percent, r_hat
+from pkmodel.number import UNKNOWN, count, effective, fixed, interval, number, percent, r_hat
 from pkmodel.status import (
     FEWEST_IN_WORDS,
     LARGEST_PARETO_K,
@@ -40,7 +40,7 @@ def posterior_checks(document: Document) -> Iterator[Finding]:
     is_mixed = worst is not None and worst <= LARGEST_R_HAT
     finding = f"largest R-hat {r_hat(worst) or UNKNOWN}"
     if told["chains"] < LEAST_CHAINS or told["draws"] < LEAST_DRAWS:
-        finding = f"too few draws to tell whether chains agree: R-hat takes {FEWEST_IN_WORDS}"
+        finding = f"too few to tell whether chains agree: R-hat takes {FEWEST_IN_WORDS}"
     yield "chains", "ok" if is_mixed else "FAIL", finding
     bulk, tail = told["ess_bulk"], told["ess_tail"]
     is_enough = bulk is not None and tail is not None and min(bulk, tail) >= SMALLEST_SIZE
@@ -69,7 +69,7 @@ def sampler_text(document: Document) -> str:
     """Say what was sampled, and how."""
     told = document["posterior"]
     cut = told.get("cut")
-    made = f"{told['chains']} chains of {told['draws']} draws"
+    made = f"{count(told['chains'], 'chain')} of {count(told['draws'], 'draw')}"
     if cut is not None:
         made = kept_draws(tuple(cut["kept"]), told["draws"])
     text = (

@@ -23,7 +23,7 @@ def few_draws(options: Options) -> list[str]:
     Examples
     --------
     >>> few_draws(Options("nuts", chains=2, draws=100))[0].partition(":")[0]
-    '2 chains of 100 draws are fewer than the 400 effective draws that each parameter needs'
+    '2 chains of 100 draws give fewer than the 400 effective draws that each parameter needs'
     >>> few_draws(Options("nuts"))
     []
     """
@@ -31,7 +31,7 @@ def few_draws(options: Options) -> list[str]:
     out = []
     if chains * draws < SMALLEST_SIZE:
         out.append(
-            f"{count(chains, 'chain')} of {count(draws, 'draw')} are fewer than the "
+            f"{count(chains, 'chain')} of {count(draws, 'draw')} give fewer than the "
             f"{SMALLEST_SIZE:.0f} effective draws that each parameter needs: raise fit.draws"
         )
     if chains < LEAST_CHAINS:
