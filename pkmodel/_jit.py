@@ -16,7 +16,8 @@ costs far more than the kernels themselves. Therefore
 - optimisation stays at the first level, without vectorised loops: most kernels' loops are short,
   and the machine code is as fast;
 - the few long loops of plain arithmetic are kernels of their own, optimised fully, several numbers
-  at a time (`vector_kernel`); callers take their machine code as it is.
+  at a time (`vector_kernel`); callers take their machine code as it is, sums in its order, so that
+  a process gets the same bits whether it has compiled a caller or found it on disk.
 
 Numba's disk cache does not see that a called function in another file has changed, so the cache
 folder carries a digest of every kernel source: an edited kernel never meets stale machine code.
@@ -36,7 +37,7 @@ from typing import Annotated, Any, NewType, cast, get_args, get_origin, get_type
 
 import numba
 import numpy as np
-from numba.core import cgutils
+from numba.core import cgutils, codegen
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, typeof_impl
 from numba.np.arrayobj import populate_array
@@ -104,6 +105,8 @@ class Kernel[**Arguments, Result]:
             self.entrance = numba.njit(function, cache=True, **options)
         for version in (self.linked, self.entrance):
             version.compile = (_FULLY if in_vectors else _LIGHTLY)(version.compile)
+        if in_vectors:
+            self.linked.compile = _settled(self.linked)
 
     def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         """Call the machine code from Python."""
@@ -121,6 +124,26 @@ class Kernel[**Arguments, Result]:
         """Where the machine code for the annotated arguments is, in this process."""
         compiled = self.entrance.get_compile_result(numba.void(*self.declared))
         return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
+def _settled(linked: Any) -> Callable[[Any], Any]:
+    """Return what compiles a vector kernel, whose sums then keep their order.
+
+    Callers optimise it again, each for itself. A process that has compiled the kernel runs that
+    code; one that finds a caller on disk runs the caller's.
+    """
+    compile_once = linked.compile
+
+    def compiled(signature: Any) -> Any:
+        entry = compile_once(signature)
+        library = linked.overloads[tuple(signature)].library
+        code = str(library._get_module_for_linking())
+        for flag in _IN_ANY_ORDER - _FUSED:
+            code = code.replace(f" {flag} ", " ")
+        library._shared_module = codegen.ll.parse_assembly(code)
+        return entry
+
+    return compiled
 
 
 def _declared(hint: Any) -> Any:
