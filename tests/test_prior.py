@@ -310,7 +310,11 @@ def test_priors_far_from_initial_values_are_named():
     assert "normal(mean -8, sd 2) below 1, which is -14.6 to -1.42" in w
     bounded = (replace(MODEL.theta[0], lower=1.0), *MODEL.theta[1:])
     beyond = Priors(theta={"cl": Prior("normal", (-40.0, 2.0))})
-    (cl,) = far_priors(replace(MODEL, theta=bounded, priors=beyond))
+    inside, cl = far_priors(replace(MODEL, theta=bounded, priors=beyond))
+    share = stats.norm(-40.0, 2.0).sf(1.0)
+    assert inside.startswith(
+        f"theta cl: its bounds leave {share:.1e} of its prior, normal(mean -40"
+    )
     high = stats.truncnorm(20.5, np.inf, -40.0, 2.0).ppf(0.999)
     assert f"normal(mean -40, sd 2) above 1, which is 1 to {high:.3g}:" in cl
     assert v.startswith(f"sd of omega V: its initial value {np.sqrt(0.3):.3g} is above")

@@ -110,6 +110,21 @@ def density(prior: Prior, values: Vector, lower: float = -inf, upper: float = in
     return np.where(is_out, 0.0, inside)
 
 
+def share_inside(prior: Prior, lower: float = -inf, upper: float = inf) -> float:
+    """Return how much of a prior lies between bounds; 1 of a flat one, which begins there.
+
+    Examples
+    --------
+    >>> share_inside(Prior("normal", (0.0, 1.0)), lower=0.0)
+    0.5
+    """
+    if prior.family == "flat":
+        return 1.0
+    low, high = _standard_bounds(prior, lower, upper)
+    below = np.exp(_log_below(prior, *((-high, -low) if low > 0.0 else (low, high))))
+    return float(below[1] - below[0]) * (2.0 if prior.family.startswith("half") else 1.0)
+
+
 def _log_below(prior: Prior, low: float, high: float) -> Vector:
     """Logarithms of what of the symmetric law lies below its bounds."""
     family, (_, _, degrees), _ = encode(prior)

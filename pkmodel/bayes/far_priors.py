@@ -13,7 +13,7 @@ from scipy.special import chdtri
 
 from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.diagnosis import INTERVAL, Diagnosis
-from pkmodel.bayes.family import middle
+from pkmodel.bayes.family import middle, share_inside
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior_scale import on_prior_scale
 from pkmodel.bayes.told_priors import NO_BOUNDS, bounds, told_priors
@@ -31,7 +31,7 @@ TOLD = 0.95
 
 
 def far_priors(model: Model) -> list[str]:
-    """Warn of every prior that holds the initial value of its parameter for next to impossible.
+    """Warn of priors that hold the initial value, or the bounds, for next to impossible.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def far_priors(model: Model) -> list[str]:
     Returns
     -------
     list of str
-        With parameter, prior, the interval of its middle 99.9 %, and the initial value.
+        With parameter, prior, and the interval of its middle 99.9 % and the initial value, or how
+        much of it lies between the bounds.
 
     Examples
     --------
@@ -51,8 +52,15 @@ def far_priors(model: Model) -> list[str]:
     >>> print(far_priors(model)[0].partition(",")[0])
     theta cl: its initial value 0.005 is below the middle 99.9 % of its prior
     """
-    initial = _initial(model)
-    return [
+    initial, priors, limits = _initial(model), complete(model).by_name, bounds(model)
+    inside = {name: share_inside(priors[name], *limits[name]) for name in limits if name in priors}
+    beyond = [
+        f"{name}: its bounds leave {share:.1e} of its prior, {priors[name]}: one of the two may be "
+        "wrong, or in another unit"
+        for name, share in inside.items()
+        if share < 1.0 - MASS
+    ]
+    return beyond + [
         f"{name}: its initial value {initial[name]:.3g} is {where}: one of the two may be wrong, "
         "or in another unit"
         for name, (where, _) in _outside(model, initial).items()
