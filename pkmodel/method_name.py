@@ -12,3 +12,10 @@ METHOD_NAMES = {
     "saem": "SAEM",
     "nuts": "full Bayes (NUTS)",
 }
+
+STARTS_JUDGED = {
+    "agq": "by Laplace",
+    "imp": "by Laplace",
+    "saem": "before the likelihood was refined",
+}
+"""Methods whose starts are compared by other objectives than that of the fit, and by which."""

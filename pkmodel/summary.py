@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pkmodel.method_name import METHOD_NAMES
+from pkmodel.method_name import METHOD_NAMES, STARTS_JUDGED
 from pkmodel.nodes import LEAST_SHARE, order_in_words
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent, r_hat
 from pkmodel.parameter_text import ParameterTable
@@ -268,6 +268,8 @@ def _starts(document: Document) -> Check:
     finding = f"{agree} of {len(starts)} agree"
     if reached:
         finding += f"; objectives {fixed(min(reached), 3)} to {fixed(max(reached), 3)}"
+        judged = STARTS_JUDGED.get(document["method"])
+        finding += f", {judged}" if judged else ""
     return Check("starts", "ok" if agree == len(starts) else "look", finding)
 
 

@@ -146,6 +146,13 @@ def test_a_cold_gap_asks_for_a_look():
     assert _mark("modes", cold_gap=0.02) == "look"
 
 
+def test_objectives_of_starts_say_where_they_are_not_that_of_the_fit():
+    starts = [{"objective": 586.3, "ending": "converged", "evaluations": 20}] * 3
+    for method, end in {"focei": "586.300", "agq": "by Laplace", "saem": "refined"}.items():
+        found = checks(fit_document(starts=starts, starts_agree=3, method=method))
+        assert next(c.finding for c in found if c.name == "starts").endswith(end)
+
+
 def test_starts_that_disagree_ask_for_a_look():
     starts = [{"objective": 586.3, "ending": "converged", "evaluations": 20}] * 3
     assert _mark("starts", starts=starts, starts_agree=3) == "ok"

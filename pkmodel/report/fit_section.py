@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pkmodel.method_name import METHOD_NAMES
+from pkmodel.method_name import METHOD_NAMES, STARTS_JUDGED
 from pkmodel.number import count, fixed, listed, number
 from pkmodel.plots.iterations import parameter_path
 from pkmodel.plots.search import search_path
@@ -141,6 +141,8 @@ def _starts(document: dict[str, Any]) -> Table:
         (str(k), fixed(s["objective"], 3) or "none", s["ending"], str(s["evaluations"]))
         for k, s in enumerate(document["starts"], start=1)
     ]
-    agree = f"{count(document['starts_agree'], 'start')} reached this objective."
+    agree = f"{count(document['starts_agree'], 'start')} reached the lowest of these objectives"
+    judged = STARTS_JUDGED.get(document["method"])
+    agree += f", which are {judged}." if judged else "."
     header = ("start", "objective", "ending", "evaluations")
     return Table("Starts of the search", header, tuple(rows), "lrlr", agree)
