@@ -122,9 +122,17 @@ def folder_beside(folder: Path) -> Path:
         it with ``.interrupted`` after its name.
     """
     is_free = not folder.exists() or not any(folder.iterdir()) or _is_interrupted(folder)
-    return (
-        folder if is_free else folder.absolute().with_name(f"{folder.absolute().name}.interrupted")
-    )
+    return folder if is_free else _beside(folder)
+
+
+def left_beside(folder: Path) -> Path | None:
+    """Return the folder beside it where an unfinished run was left, if there is one."""
+    beside = _beside(folder)
+    return beside if beside.exists() else None
+
+
+def _beside(folder: Path) -> Path:
+    return folder.absolute().with_name(f"{folder.absolute().name}.interrupted")
 
 
 def _is_interrupted(folder: Path) -> bool:

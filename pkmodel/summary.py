@@ -336,7 +336,9 @@ def _checks_table(document: Document) -> Table:
 
 
 def _estimates(document: Document) -> RenderableType:
-    note = "omega: variances on the transformed scale, with errors of the variance"
+    note = "omega: variances on the transformed scale"
+    if document["covariance"] not in (None, "none"):
+        note += ", with errors of the variance"
     if not document.get("posterior"):
         return Group(ParameterTable(document), Text(note, style="dim"))
     note += (

@@ -81,6 +81,8 @@ def test_a_run_that_is_whole_is_not_replaced_by_an_interrupted_fit(finished, mon
     said = result.stdout.replace("\n", "")
     assert f"interrupted, so written to {beside}; {finished} is what it was" in said
     _no_traces(result, finished.parent, "o", "o.interrupted")
+    whole = _run("evaluate", PHENOBARBITAL, "--out", finished).stdout.replace("\n", "")
+    assert f"{beside} is left of a former run that was not finished" in whole
 
 
 def test_an_interrupted_fit_replaces_an_interrupted_one(tmp_path, monkeypatch):

@@ -87,8 +87,9 @@ def check(file: str, method: str | None) -> None:
 @click.command()
 @file_argument
 @method_option
+@seed_option
 @threads_option
-def certify(file: str, method: str | None, threads: int) -> None:
+def certify(file: str, method: str | None, seed: int | None, threads: int) -> None:
     """Fit, and say how far the fit is from the exact likelihood.
 
     Prints how the method's objective differs from the exact one, in total and for the worst
@@ -102,7 +103,7 @@ def certify(file: str, method: str | None, threads: int) -> None:
     if (method or definition.options.method) == FULL_BAYES:
         raise FitError(NONE_OF_DRAWS)
     with announced_interrupts() as stop:
-        result = fitted(definition, method, None, threads, stop)
+        result = fitted(definition, method, seed, threads, stop)
         certificate = _certificate(result, stop)
     show(summary(result.to_dict()))
     show(Text(f"\n{certificate or NO_CERTIFICATE}"))

@@ -63,7 +63,7 @@ def finish(
 
 def _write(result: Fit, out: Path | None, folder: Path | None) -> str:
     """Write the outputs, and say where they are and what they replace."""
-    from pkmodel.output_folder import former_fit
+    from pkmodel.output_folder import former_fit, left_beside
 
     if folder is None:
         return "nothing written; --out DIR keeps the results"
@@ -71,6 +71,7 @@ def _write(result: Fit, out: Path | None, folder: Path | None) -> str:
     result.save(folder)
     text = f"written to {folder}" + (f"; replaces {former}" if former else "")
     if folder == out:
-        return text
+        left = left_beside(out)
+        return text + (f"; {left} is left of a former run that was not finished" if left else "")
     is_interrupted = result.status is Status.INTERRUPTED
     return f"{'interrupted' if is_interrupted else 'unfinished'}, so {text}; {out} is what it was"

@@ -147,7 +147,8 @@ class Certificate:
             f"objective by {at.method}: {fixed(at.objective, 3)}",
             f"exact, by {at.likelihood}: {fixed(at.exact_objective, 3)} "
             f"(error {number(at.error) or UNKNOWN})",
-            f"difference: {at.difference:+.3f} for {len(at.ids)} subjects; largest for {worst}",
+            f"difference: {round(at.difference, 3) + 0.0:+.3f} for {len(at.ids)} subjects; "
+            f"largest for {worst}",
         ]
         if np.isfinite(self.gain):
             lines.append(
