@@ -90,7 +90,7 @@ omega CL             0.02935  CV 17 %
 omega CL,V            0.0143  correlation 0.50
 omega V              0.02791  CV 17 %
 sigma proportional    0.1151  SD
-omega: variances on the transformed scale, with errors of the variance
+omega: variances on the transformed scale
 
 seconds: read 0.02, compile 0.31, optimise 0.03, covariance 0.01, total 0.37; 2 threads, seed 1
 """
