@@ -10,8 +10,7 @@ import numpy as np
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.far_priors import contradicted_priors
 from pkmodel.bayes.posterior import Cut, Posterior
-from pkmodel.bayes.prior_curves import BoundedPrior, bounded_priors
-from pkmodel.bayes.told_priors import told_priors
+from pkmodel.bayes.told_priors import BoundedPrior, bounded_priors, told_priors
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
 from pkmodel.bayes.posterior import Posterior
-from pkmodel.bayes.prior_curves import bounded_priors, prior_curves
+from pkmodel.bayes.prior_curves import prior_curves
+from pkmodel.bayes.told_priors import bounded_priors
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.contrast.progress import silent
 from pkmodel.datatree import fit_tree

@@ -11,7 +11,8 @@ from scipy import stats
 
 import plot_cases
 from pkmodel.bayes.family import density
-from pkmodel.bayes.prior_curves import BoundedPrior, prior_curves
+from pkmodel.bayes.prior_curves import prior_curves
+from pkmodel.bayes.told_priors import BoundedPrior
 from pkmodel.errors import DataError
 from pkmodel.models.prior import Prior
 from pkmodel.plots import prior_and_posterior

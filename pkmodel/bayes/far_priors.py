@@ -11,12 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.diagnosis import INTERVAL, Diagnosis
 from pkmodel.bayes.family import middle, share_inside
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior_scale import on_prior_scale
-from pkmodel.bayes.told_priors import NO_BOUNDS, bounds, told_priors
+from pkmodel.bayes.told_priors import bounded_priors
 from pkmodel.models.model import Model
 from pkmodel.number import interval, number
 from pkmodel.problem import Problem
@@ -52,13 +51,12 @@ def far_priors(model: Model) -> list[str]:
     >>> print(far_priors(model)[0].partition(",")[0])
     theta cl: its initial value 0.005 is below the middle 99.9 % of its prior
     """
-    initial, priors, limits = _initial(model), complete(model).by_name, bounds(model)
-    inside = {name: share_inside(priors[name], *limits[name]) for name in limits if name in priors}
+    initial = _initial(model)
     beyond = [
-        f"{name}: its bounds leave {share:.1e} of its prior, {priors[name]}: one of the two may be "
-        "wrong, or in another unit"
-        for name, share in inside.items()
-        if share < 1.0 - MASS
+        f"{name}: its bounds leave {share:.1e} of its prior, {bounded.prior}: one of the two may "
+        "be wrong, or in another unit"
+        for name, bounded in bounded_priors(model).items()
+        if (share := share_inside(bounded.prior, *bounded.bounds)) < 1.0 - MASS
     ]
     return beyond + [
         f"{name}: its initial value {initial[name]:.3g} is {where}: one of the two may be wrong, "
@@ -147,18 +145,14 @@ def _outside(model: Model, values: Mapping[str, float]) -> dict[str, tuple[str, 
     dict of str to tuple
         Where it is, in words; the end of the middle of the prior that is nearest to it.
     """
-    priors = complete(model).by_name
-    limits = bounds(model)
     out = {}
-    for told in told_priors(model):
-        if told.name not in priors:
-            continue
-        value = values[told.name]
-        low, high = middle(priors[told.name], MASS, *limits.get(told.name, NO_BOUNDS))
+    for name, bounded in bounded_priors(model).items():
+        value = values[name]
+        low, high = middle(bounded.prior, MASS, *bounded.bounds)
         if not low <= value <= high:
             side = "below" if value < low else "above"
-            out[told.name] = (
-                f"{side} the middle {100 * MASS:g} % of its prior, {told.text}, which is "
+            out[name] = (
+                f"{side} the middle {100 * MASS:g} % of its prior, {bounded}, which is "
                 f"{low:.3g} to {high:.3g}",
                 low if value < low else high,
             )

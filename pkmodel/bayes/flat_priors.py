@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from math import isfinite
 
-from pkmodel.bayes.default_priors import complete
-from pkmodel.bayes.told_priors import NO_BOUNDS, bounds
+from pkmodel.bayes.told_priors import bounded_priors
 from pkmodel.models.model import Model
 
 
 def improper_priors(model: Model) -> list[str]:
     """Name the parameters whose prior is flat where they have not two bounds."""
-    limits = bounds(model)
     return [
         name
-        for name, prior in complete(model).by_name.items()
-        if prior.family == "flat" and not all(map(isfinite, limits.get(name, NO_BOUNDS)))
+        for name, bounded in bounded_priors(model).items()
+        if bounded.prior.family == "flat" and not all(map(isfinite, bounded.bounds))
     ]
 
 

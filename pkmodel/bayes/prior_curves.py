@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.family import density, middle
 from pkmodel.bayes.prior_scale import on_prior_scale
-from pkmodel.bayes.told_priors import NO_BOUNDS, bounds, within_bounds
-from pkmodel.models.model import Model
-from pkmodel.models.prior import Prior
+from pkmodel.bayes.told_priors import BoundedPrior
 
 Vector = NDArray[np.float64]
 
 POINTS = 300
 WIDE = 6.0
 """A prior whose middle 95 % are so many times as wide as the draws is not shown whole."""
-
-
-@dataclass(frozen=True)
-class BoundedPrior:
-    """A prior and the bounds that cut it off."""
-
-    prior: Prior
-    lower: float = -inf
-    upper: float = inf
-
-    def __str__(self) -> str:
-        return within_bounds(self.prior, self.lower, self.upper)
-
-
-def bounded_priors(model: Model) -> dict[str, BoundedPrior]:
-    """Return the prior of every free parameter of a model, but that of the correlations."""
-    limits = bounds(model)
-    return {
-        name: BoundedPrior(prior, *limits.get(name, NO_BOUNDS))
-        for name, prior in complete(model).by_name.items()
-    }
 
 
 def prior_curves(priors: Mapping[str, BoundedPrior], draws: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +37,7 @@ def prior_curves(priors: Mapping[str, BoundedPrior], draws: pd.DataFrame) -> pd.
     parts = []
     for name, bounded in priors.items():
         at = _shown(bounded, drawn[name].to_numpy(float))
-        heights = density(bounded.prior, at, bounded.lower, bounded.upper)
+        heights = density(bounded.prior, at, *bounded.bounds)
         parts.append(
             pd.DataFrame(
                 {"parameter": name, "prior": str(bounded), "value": at, "density": heights}
@@ -76,8 +50,7 @@ def _shown(bounded: BoundedPrior, drawn: Vector) -> Vector:
     """Choose where to draw a prior: whole, or about the draws where it is far wider."""
     low, high = float(drawn.min()), float(drawn.max())
     width = high - low
-    limits = (bounded.lower, bounded.upper)
-    first, last = middle(bounded.prior, 0.95, *limits)
+    first, last = middle(bounded.prior, 0.95, *bounded.bounds)
     is_apart = not first <= float(np.median(drawn)) <= last
     if is_apart or last - first <= WIDE * width:
         low, high = min(low, first), max(high, last)

@@ -9,7 +9,38 @@ from pkmodel.bayes.default_priors import complete, has_correlations
 from pkmodel.models.model import Model
 from pkmodel.models.prior import Prior, Priors
 
-NO_BOUNDS = (-inf, inf)
+
+@dataclass(frozen=True)
+class BoundedPrior:
+    """A prior and the bounds of its parameter, which cut it off."""
+
+    prior: Prior
+    lower: float = -inf
+    upper: float = inf
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper one."""
+        return self.lower, self.upper
+
+    def __str__(self) -> str:
+        lower, upper = self.bounds
+        if self.prior.family == "lognormal" and lower <= 0.0:
+            lower = -inf
+        if isfinite(lower) and isfinite(upper):
+            return f"{self.prior} between {lower:g} and {upper:g}"
+        if isfinite(lower):
+            return f"{self.prior} above {lower:g}"
+        return f"{self.prior} below {upper:g}" if isfinite(upper) else str(self.prior)
+
+
+def bounded_priors(model: Model) -> dict[str, BoundedPrior]:
+    """Return the prior of every free parameter of a model, but that of the correlations."""
+    limits = {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
+    return {
+        name: BoundedPrior(prior, *limits.get(name, ()))
+        for name, prior in complete(model).by_name.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -53,29 +84,10 @@ def told_priors(model: Model) -> list[ToldPrior]:
     sd of omega CL ~ half-normal(scale 1) True
     """
     declared, used = model.priors or Priors(), complete(model)
-    limits = bounds(model)
     out = [
-        ToldPrior(
-            name, within_bounds(prior, *limits.get(name, NO_BOUNDS)), name not in declared.by_name
-        )
-        for name, prior in used.by_name.items()
+        ToldPrior(name, str(bounded), name not in declared.by_name)
+        for name, bounded in bounded_priors(model).items()
     ]
     if has_correlations(model):
         out.append(ToldPrior("correlations", f"LKJ({used.lkj:g})", declared.lkj is None))
     return out
-
-
-def bounds(model: Model) -> dict[str, tuple[float, float]]:
-    """Return the bounds of thetas, by the names that priors have."""
-    return {f"theta {t.name}": (t.lower, t.upper) for t in model.theta}
-
-
-def within_bounds(prior: Prior, lower: float, upper: float) -> str:
-    """Write a prior, and the bounds inside its range, which cut it off."""
-    if prior.family == "lognormal" and lower <= 0.0:
-        lower = -inf
-    if isfinite(lower) and isfinite(upper):
-        return f"{prior} between {lower:g} and {upper:g}"
-    if isfinite(lower):
-        return f"{prior} above {lower:g}"
-    return f"{prior} below {upper:g}" if isfinite(upper) else str(prior)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from pkmodel.bayes.prior_curves import BoundedPrior, prior_curves
+from pkmodel.bayes.prior_curves import prior_curves
+from pkmodel.bayes.told_priors import BoundedPrior
 from pkmodel.interrupted import kept_draws
 from pkmodel.models.prior import Prior
 from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
