@@ -100,9 +100,7 @@ def density(prior: Prior, values: Vector, lower: float = -inf, upper: float = in
     if prior.family == "flat":
         inside = np.full(values.size, 1.0 / (upper - lower) if isfinite(upper - lower) else nan)
     else:
-        ends = (-high, -low) if low > 0.0 else (low, high)
-        below = _log_below(prior, *ends)
-        share = below[1] + np.log1p(-np.exp(below[0] - below[1]))
+        share = _log_inside(prior, low, high)
         told = [log_density(family, np.array(numbers), float(v))[0] for v in values]
         inside = np.exp(np.array(told) + constant - _half(prior) - share)
     is_positive = family == LOGNORMAL or prior.family.startswith("half")
@@ -121,8 +119,7 @@ def share_inside(prior: Prior, lower: float = -inf, upper: float = inf) -> float
     if prior.family == "flat":
         return 1.0
     low, high = _standard_bounds(prior, lower, upper)
-    below = np.exp(_log_below(prior, *((-high, -low) if low > 0.0 else (low, high))))
-    return float(below[1] - below[0]) * (2.0 if prior.family.startswith("half") else 1.0)
+    return float(np.exp(_log_inside(prior, low, high) + _half(prior)))
 
 
 def _log_below(prior: Prior, low: float, high: float) -> Vector:
@@ -131,6 +128,12 @@ def _log_below(prior: Prior, low: float, high: float) -> Vector:
     ends = np.array([low, high])
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(stdtr(degrees, ends)) if family == STUDENT_T else log_ndtr(ends))
+
+
+def _log_inside(prior: Prior, low: float, high: float) -> float:
+    """Logarithm of what of the symmetric law lies between its bounds."""
+    below = _log_below(prior, *((-high, -low) if low > 0.0 else (low, high)))
+    return float(below[1] + np.log1p(-np.exp(below[0] - below[1])))
 
 
 def _standard_bounds(prior: Prior, lower: float, upper: float) -> tuple[float, float]:
