@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pkmodel.bayes.diagnosis import Diagnosis
-from pkmodel.bayes.far_priors import contradicted_priors
 from pkmodel.bayes.posterior import Cut, Posterior
 from pkmodel.bayes.told_priors import BoundedPrior, bounded_priors, told_priors
 from pkmodel.diagnostics.etabar import EtaBar
@@ -274,7 +273,7 @@ def posterior_part(
         "priors": {told.name: told.text for told in priors},
         "prior_laws": {name: _law(b) for name, b in bounded_priors(problem.model).items()},
         "default_priors": [told.name for told in priors if told.is_default],
-        "contradicted_priors": list(contradicted_priors(problem, posterior, diagnosis)),
+        "contradicted_priors": list(posterior.contradicted),
         "median": {
             name: number(float(np.median(diagnosis.natural[:, :, k])))
             for k, name in enumerate(problem.packing.names)

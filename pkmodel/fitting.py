@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
-from pkmodel.bayes.far_priors import contradicted_priors, far_priors
+from pkmodel.bayes.far_priors import far_priors
 from pkmodel.bayes.few_draws import few_draws
 from pkmodel.bayes.flat_priors import improper_prior_warning
 from pkmodel.bayes.inference import infer
@@ -183,7 +183,7 @@ def _full_bayes(
     warnings = (
         *warnings,
         *posterior_warnings(found.posterior, found.diagnosis),
-        *contradicted_priors(problem, found.posterior, found.diagnosis).values(),
+        *found.posterior.contradicted.values(),
     )
     return Fit(
         title,

@@ -17,6 +17,7 @@ from pkmodel.bayes.anchor import Anchor, find_anchor
 from pkmodel.bayes.coordinates import known_effects
 from pkmodel.bayes.correction import Corrected, correct
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose
+from pkmodel.bayes.far_priors import contradicted_priors
 from pkmodel.bayes.joint import JointTarget
 from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import JOINT, MARGINAL, Cut, Posterior
@@ -198,6 +199,8 @@ def _inferred(problem: Problem, anchor: Anchor, posterior: Posterior) -> Inferen
         starts=(),
         trace=[],
     )
+    contradicted = contradicted_priors(problem, posterior, diagnosis)
+    posterior = replace(posterior, contradicted=contradicted)
     return Inference(estimate, covariance, posterior, diagnosis)
 
 

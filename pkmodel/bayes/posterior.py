@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,8 @@ class Posterior:
         Packed parameters where the likelihood alone, by FOCE-I and without priors, is largest.
     rise : float
         By how much its objective is larger where the posterior is highest.
+    contradicted : mapping of str to str
+        Warnings of the priors that the data contradict, by parameter.
     """
 
     x: Vector
@@ -83,6 +85,7 @@ class Posterior:
     cut: Cut | None = None
     alone: Vector | None = None
     rise: float = 0.0
+    contradicted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def divergences(self) -> int:
