@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pkmodel._jit import allocating_kernel, vector_kernel
+from pkmodel._jit import allocating_kernel, kernel, vector_kernel
 from pkmodel.kernels.exponential import FARTHEST, exponential, log_product
 from pkmodel.kernels.long_sums import add, add_product, add_triple
 from pkmodel.kernels.types import Vector
@@ -114,7 +114,7 @@ def _add_by_stretch(
         by_z[i] -= 0.5 * skew[i] * (by_w[i] * stretch[i] * inside[i] - 1.0)
 
 
-@allocating_kernel
+@kernel
 def bend(skew: Vector, z: Vector, w: Vector, bent: Bent) -> float:
     """Write w at z, arrays (n, subjects), and what the way back needs.
 
@@ -147,7 +147,7 @@ def bend(skew: Vector, z: Vector, w: Vector, bent: Bent) -> float:
     return volume
 
 
-@allocating_kernel
+@kernel
 def bend_back(skew: Vector, z: Vector, bent: Bent, by_w: Vector, by_z: Vector) -> None:
     """Write slopes in z of a function of w less the logarithm of the volume."""
     for a in range(z.shape[0]):

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from pkmodel._jit import arithmetic_kernel, bits_of, float_of, vector_kernel
+from pkmodel._jit import arithmetic_kernel, bits_of, float_of, kernel, vector_kernel
 from pkmodel.kernels.types import Vector
 
 PER_OCTAVE = 1.0 / math.log(2.0)
@@ -58,6 +58,31 @@ def exponential(x: float) -> float:
     p = p * r + C_2
     power = float_of((bits_of(shifted) + EXPONENT_OF_ONE) << MANTISSA_BITS)
     return float((1.0 + (r + r * r * p)) * power)
+
+
+@vector_kernel
+def _are_near(x: Vector) -> bool:
+    """Tell whether no number is beyond `FARTHEST`."""
+    others = 0
+    for k in range(x.size):
+        others += 0 if abs(x[k]) <= FARTHEST else 1
+    return others == 0
+
+
+@vector_kernel
+def _near_exponentials(x: Vector) -> None:
+    for k in range(x.size):
+        x[k] = exponential(x[k])
+
+
+@kernel
+def exponentials(x: Vector) -> None:
+    """Replace numbers by their exponentials."""
+    if _are_near(x):
+        _near_exponentials(x)
+    else:
+        for k in range(x.size):
+            x[k] = np.exp(x[k])
 
 
 @vector_kernel

@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel._jit import allocating_kernel
+from pkmodel._jit import allocating_kernel, kernel
+from pkmodel.kernels.abreast import Abreast, Walk, make_walk, predict_abreast
 from pkmodel.kernels.bend import Bent, bend, bend_back, make_bent
 from pkmodel.kernels.events import Steps
 from pkmodel.kernels.likelihood import Population, Rows, to_log
-from pkmodel.kernels.long_sums import add, add_product, dot
+from pkmodel.kernels.long_sums import add, add_product, copy, dot
 from pkmodel.kernels.predict import predict_at
 from pkmodel.kernels.row_slopes import add_rows, along_directions
 from pkmodel.kernels.subject import Psi, Work
@@ -93,18 +94,41 @@ class Slopes(NamedTuple):
     by_sigma: NDArray[np.float64]
 
 
-@allocating_kernel
+class Room(NamedTuple):
+    """Where the kernel works.
+
+    Attributes
+    ----------
+    u, by_u, w, by_w : arrays (n, subjects)
+        Standard effects and bent z, and slopes in the coordinates and in w.
+    eta : array (subjects, n)
+    bent : Bent
+    walk : Walk
+    work : Work
+    """
+
+    u: NDArray[np.float64]
+    by_u: NDArray[np.float64]
+    w: NDArray[np.float64]
+    by_w: NDArray[np.float64]
+    eta: NDArray[np.float64]
+    bent: Bent
+    walk: Walk
+    work: Work
+
+
+@kernel
 def _coordinates(coordinates: Coordinates, point: Point, w: Vector, out: Vector) -> None:
     """Write place + slope (x - anchor) + spread w; array (n, subjects)."""
     for a in range(out.shape[0]):
-        out[a] = coordinates.place[a]
+        copy(coordinates.place[a], out[a])
         for k in range(point.distance.size):
             add(point.distance[k], coordinates.slope[a, k], out[a])
         for b in range(a + 1):
             add_product(1.0, coordinates.spread[a, b], w[b], out[a])
 
 
-@allocating_kernel
+@kernel
 def _to_standard(coordinates: Coordinates, point: Point, factor: Vector, u: Vector) -> None:
     """Turn coordinates into the standard effects, arrays (n, subjects), in place."""
     for a in range(u.shape[0]):
@@ -116,30 +140,29 @@ def _to_standard(coordinates: Coordinates, point: Point, factor: Vector, u: Vect
                 u[a, i] /= factor[a, a]
 
 
-@allocating_kernel
-def place_effects(
-    coordinates: Coordinates, point: Point, factor: Vector, u: Vector, eta: Vector, bent: Bent
-) -> float:
-    """Write the effects of all subjects, standard ones (n, subjects) and eta = L u (subjects, n).
+@kernel
+def place_effects(coordinates: Coordinates, point: Point, factor: Vector, room: Room) -> float:
+    """Write the effects of all subjects, standard ones and eta = L u.
 
     Returns
     -------
     float
         Logarithm of the volume of w(z).
     """
-    w, own = np.empty_like(u), np.empty(u.shape[1])
-    volume = bend(coordinates.skew, point.z, w, bent)
-    _coordinates(coordinates, point, w, u)
+    u, eta = room.u, room.eta
+    volume = bend(coordinates.skew, point.z, room.w, room.bent)
+    _coordinates(coordinates, point, room.w, u)
     _to_standard(coordinates, point, factor, u)
     for a in range(u.shape[0]):
-        own[:] = 0.0
-        for b in range(a + 1):
-            add(factor[a, b], u[b], own)
-        eta[:, a] = own
+        for i in range(u.shape[1]):
+            total = 0.0
+            for b in range(a + 1):
+                total += factor[a, b] * u[b, i]
+            eta[i, a] = total
     return volume
 
 
-@allocating_kernel
+@kernel
 def _carry_back(
     coordinates: Coordinates, factor: Vector, u: Vector, by_u: Vector, slopes: Slopes
 ) -> None:
@@ -169,7 +192,7 @@ def _carry_back(
                 add(factor[a, b], by_eta[a], by_u[b])
 
 
-@allocating_kernel
+@kernel
 def _through_coordinates(
     coordinates: Coordinates, by_coordinate: Vector, by_w: Vector, by_distance: Vector
 ) -> None:
@@ -183,7 +206,7 @@ def _through_coordinates(
             add_product(1.0, coordinates.spread[a, b], by_coordinate[a], by_w[b])
 
 
-@allocating_kernel
+@kernel
 def _prior_of(coordinates: Coordinates, factor: Vector, u: Vector) -> float:
     """Half of -2 log density of the effects, in their coordinates."""
     total = 0.0
@@ -195,9 +218,9 @@ def _prior_of(coordinates: Coordinates, factor: Vector, u: Vector) -> float:
 
 
 @allocating_kernel
-def make_rows_work(steps: Steps, n: int, m: int) -> Work:
+def _make_rows_work(steps: Steps, n: int, m: int) -> Work:
     """Allocate room for the rows of all subjects at once, with first derivatives."""
-    rows = steps.first[steps.first.size - 1]
+    rows, intervals = steps.first[steps.first.size - 1], steps.dt.size
     return Work(
         np.empty(rows),
         np.empty((rows, m)),
@@ -209,22 +232,40 @@ def make_rows_work(steps: Steps, n: int, m: int) -> Work:
         np.empty((0, m, m)),
         np.empty((0, m)),
         np.empty(0),
-        np.empty(steps.dt.size),
-        np.empty((4, steps.dt.size)),
+        np.empty(intervals),
+        np.empty((4, intervals)),
         np.empty((2, rows)),
         np.empty((4, rows)),
     )
 
 
 @allocating_kernel
+def make_room(steps: Steps, abreast: Abreast, n: int, m: int) -> Room:
+    """Allocate room for all subjects, of n effects and m directions."""
+    subjects = steps.first.size - 1
+    return Room(
+        np.empty((n, subjects)),
+        np.empty((n, subjects)),
+        np.empty((n, subjects)),
+        np.empty((n, subjects)),
+        np.empty((subjects, n)),
+        make_bent(n, subjects),
+        make_walk(abreast),
+        _make_rows_work(steps, n, m),
+    )
+
+
+@kernel
 def hierarchy(
     predict: int,
+    abreast: Abreast,
     steps: Steps,
     psi: Psi,
     rows: Rows,
     population: Population,
     coordinates: Coordinates,
     point: Point,
+    room: Room,
     slopes: Slopes,
 ) -> float:
     """Half of -2 log joint density of data and coordinates, and its slopes, with interaction.
@@ -238,17 +279,21 @@ def hierarchy(
         Without the constant of u; infinite or NaN where the model is not defined.
     """
     n, subjects = point.z.shape
-    m, factor = psi.direction.shape[2], population.factor
-    work, bent = make_rows_work(steps, n, m), make_bent(n, subjects)
-    u, eta = np.empty((n, subjects)), np.empty((subjects, n))
-    volume = place_effects(coordinates, point, factor, u, eta, bent)
-    predict_at(predict, (steps, psi, 0, subjects, eta.ravel(), 1, work))
+    m, factor, work = psi.direction.shape[2], population.factor, room.work
+    u, by_u = room.u, room.by_u
+    volume = place_effects(coordinates, point, factor, room)
+    eta = room.eta.reshape(n * subjects)
+    if psi.is_plain:
+        predict_abreast(abreast, steps, psi, eta, room.walk, work)
+    else:
+        predict_at(predict, (steps, psi, 0, subjects, eta, 1, work))
     if rows.is_log:
         to_log(work, work.f.size, n, m, 1)
     total = 0.5 * add_rows(rows, population.sigma, 0, work.f.size, work, slopes.by_sigma)
     along_directions(work, steps.first, slopes.by_direction)
-    by_u, by_w = u.copy(), np.empty((n, subjects))
+    for a in range(n):
+        copy(u[a], by_u[a])
     _carry_back(coordinates, factor, u, by_u, slopes)
-    _through_coordinates(coordinates, by_u, by_w, slopes.by_distance)
-    bend_back(coordinates.skew, point.z, bent, by_w, slopes.by_z)
+    _through_coordinates(coordinates, by_u, room.by_w, slopes.by_distance)
+    bend_back(coordinates.skew, point.z, room.bent, room.by_w, slopes.by_z)
     return total - volume + _prior_of(coordinates, factor, u)

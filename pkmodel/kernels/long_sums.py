@@ -7,6 +7,13 @@ from pkmodel.kernels.types import Vector
 
 
 @vector_kernel
+def copy(x: Vector, out: Vector) -> None:
+    """Write x."""
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+@vector_kernel
 def add(factor: float, x: Vector, out: Vector) -> None:
     """Add factor x."""
     for i in range(out.size):

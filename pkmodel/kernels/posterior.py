@@ -12,15 +12,24 @@ from typing import NamedTuple
 import numpy as np
 
 from pkmodel._jit import Address, allocating_kernel, as_array, c_function, kernel, recalled
-from pkmodel.kernels.bend import make_bent
+from pkmodel.kernels.abreast import Abreast
 from pkmodel.kernels.events import Steps
-from pkmodel.kernels.hierarchy import Coordinates, Point, Slopes, hierarchy, place_effects
+from pkmodel.kernels.hierarchy import (
+    Coordinates,
+    Point,
+    Room,
+    Slopes,
+    hierarchy,
+    make_room,
+    place_effects,
+)
 from pkmodel.kernels.likelihood import Population, Rows
+from pkmodel.kernels.long_sums import total
 from pkmodel.kernels.packed import Layout, add_packed, unpack
 from pkmodel.kernels.prior import Law, log_prior
 from pkmodel.kernels.subject import Psi
-from pkmodel.kernels.tape import Tape, typical_parameters
-from pkmodel.kernels.types import Counts, Float1, Float2, Long1, Vector
+from pkmodel.kernels.tape import Played, Tape, make_played, play
+from pkmodel.kernels.types import Float1, Float2, Long1, Vector
 
 
 class Target(NamedTuple):
@@ -46,6 +55,7 @@ class Target(NamedTuple):
 
     predict: int
     steps: Steps
+    abreast: Abreast
     psi: Psi
     varies: bool
     rows: Rows
@@ -66,74 +76,106 @@ class Here(NamedTuple):
     ----------
     x, distance : arrays (size,)
         Packed, and less the anchor.
-    theta_slope : array (free thetas,)
+    theta, theta_slope : arrays (thetas,), (free thetas,)
     factor, sigma : arrays
         As in `Population`.
-    mu, jacobian : arrays (n, parameters), (n, parameters, free thetas)
+    played : Played
+        Typical parameters of all different rows.
+    mu : array (n, parameters)
+        Of every row or subject.
+    direction : array (n, parameters, m)
+        `Psi.direction` where parameters change in time.
+    shift : array (n, subjects)
+        Typical parameters that the centred effects are measured from.
+    by_typical, by_theta : arrays (k, parameters), (free thetas,)
+        Slopes in the typical parameters of all different rows, and in the thetas.
     """
 
     x: Vector
     distance: Vector
+    theta: Vector
     theta_slope: Vector
     factor: Vector
     sigma: Vector
+    played: Played
     mu: Vector
-    jacobian: Vector
+    direction: Vector
+    shift: Vector
+    by_typical: Vector
+    by_theta: Vector
 
 
 @allocating_kernel
-def _psi_at(psi: Psi, varies: bool, mu: Vector, jacobian: Vector) -> Psi:
-    """Put typical parameters in, and where they change in time the directions of the thetas."""
-    direction = psi.direction
-    if varies:
-        direction = psi.direction.copy()
-        for i in range(jacobian.shape[0]):
-            for p in range(jacobian.shape[1]):
-                for k in range(jacobian.shape[2]):
-                    direction[i, p, psi.effects + k] = jacobian[i, p, k]
-    return Psi(
-        psi.scale,
-        psi.is_plain,
-        psi.distribution,
-        psi.order,
-        psi.segment,
-        mu,
-        direction,
-        psi.effects,
+def _make_here(target: Target) -> Here:
+    """Allocate room."""
+    size, free, n = target.anchor.size, target.layout.free.shape[0], target.psi.effects
+    count, parameters = target.tape.which.size, target.tape.result.size
+    different = target.tape.slots.shape[0]
+    return Here(
+        np.empty(size),
+        np.empty(size),
+        np.empty(target.layout.theta.size),
+        np.empty(free),
+        np.empty((n, n)),
+        np.empty(3),
+        make_played(target.tape, free),
+        np.empty((count, parameters)),
+        target.psi.direction.copy() if target.varies else target.psi.direction,
+        np.zeros((n, target.first.size)),
+        np.empty((different, parameters)),
+        np.empty(free),
     )
 
 
-@allocating_kernel
-def _shifts(first: Counts, carrier: Counts, mu: Vector) -> Vector:
-    """Typical parameters that the centred effects are measured from; array (n, subjects)."""
-    out = np.zeros((carrier.size, first.size))
+@kernel
+def _spread_out(target: Target, here: Here) -> bool:
+    """Write typical parameters of every row or subject; return whether they are finite."""
+    which, carrier, first, mu = target.tape.which, target.carrier, target.first, here.mu
+    typical, jacobian, direction = here.played.typical, here.played.jacobian, here.direction
+    is_finite = True
+    for row in range(typical.shape[0]):
+        for p in range(typical.shape[1]):
+            is_finite = is_finite and np.isfinite(typical[row, p])
+    for i in range(which.size):
+        for p in range(mu.shape[1]):
+            mu[i, p] = typical[which[i], p]
+    if target.varies:
+        n = target.psi.effects
+        for i in range(which.size):
+            for p in range(mu.shape[1]):
+                for k in range(jacobian.shape[2]):
+                    direction[i, p, n + k] = jacobian[which[i], p, k]
     for a in range(carrier.size):
         if carrier[a] >= 0:
             for i in range(first.size):
-                out[a, i] = mu[first[i], carrier[a]]
-    return out
+                here.shift[a, i] = mu[first[i], carrier[a]]
+    return is_finite
 
 
 @kernel
-def _add_by_theta(
-    target: Target, jacobian: Vector, by_direction: Vector, by_shift: Vector, by_theta: Vector
-) -> None:
-    """Add slopes in the directions and in the shifts to those in the free thetas."""
+def _write_by_theta(target: Target, here: Here, slopes: Slopes) -> None:
+    """Carry slopes in the directions and in the shifts to those in the free thetas."""
     first, carrier, order = target.first, target.carrier, target.psi.order
-    n, varies = target.psi.effects, target.varies
-    for i in range(first.size):
-        at = first[i]
+    which, jacobian, by_typical = target.tape.which, here.played.jacobian, here.by_typical
+    n, by_theta = target.psi.effects, here.by_theta
+    by_direction, by_shift = slopes.by_direction, slopes.by_shift
+    by_typical[:] = 0.0
+    by_theta[:] = 0.0
+    for a in range(n):
+        if carrier[a] >= 0:
+            for i in range(first.size):
+                by_typical[which[first[i]], carrier[a]] += by_shift[a, i]
+    if target.varies:
         for k in range(by_theta.size):
-            total = 0.0
-            for a in range(n):
-                if carrier[a] >= 0:
-                    total += by_shift[a, i] * jacobian[at, carrier[a], k]
-            if varies:
-                total += by_direction[n + k, i]
-            else:
-                for p in range(order.size):
-                    total += by_direction[order[p], i] * jacobian[at, p, k]
-            by_theta[k] += total
+            by_theta[k] += total(by_direction[n + k])
+    else:
+        for p in range(order.size):
+            for i in range(first.size):
+                by_typical[which[first[i]], p] += by_direction[order[p], i]
+    for row in range(by_typical.shape[0]):
+        for p in range(by_typical.shape[1]):
+            for k in range(by_theta.size):
+                by_theta[k] += by_typical[row, p] * jacobian[row, p, k]
 
 
 @kernel
@@ -141,11 +183,11 @@ def _from_anchor(target: Target, vector: Vector, here: Here) -> None:
     """Write the packed parameters and their distance from the anchor."""
     spread = target.spread
     for k in range(here.x.size):
-        total = 0.0
+        distance = 0.0
         for j in range(k + 1):
-            total += spread[k, j] * vector[j]
-        here.distance[k] = total
-        here.x[k] = target.anchor[k] + total
+            distance += spread[k, j] * vector[j]
+        here.distance[k] = distance
+        here.x[k] = target.anchor[k] + distance
 
 
 @kernel
@@ -159,10 +201,10 @@ def _write_gradient(spread: Vector, by_x: Vector, by_z: Vector, gradient: Vector
     """
     size = by_x.size
     for k in range(size):
-        total = 0.0
+        slope = 0.0
         for j in range(k, size):
-            total += spread[j, k] * by_x[j]
-        gradient[k] = -total
+            slope += spread[j, k] * by_x[j]
+        gradient[k] = -slope
     at = size
     for a in range(by_z.shape[0]):
         for i in range(by_z.shape[1]):
@@ -174,40 +216,80 @@ def _write_gradient(spread: Vector, by_x: Vector, by_z: Vector, gradient: Vector
     return is_finite
 
 
+@kernel
+def _go(target: Target, vector: Vector, here: Here) -> bool:
+    """Write the population parameters at a vector; return whether they are finite."""
+    _from_anchor(target, vector, here)
+    is_finite = unpack(target.layout, here.x, here.theta, here.theta_slope, here.factor, here.sigma)
+    play(target.tape, here.theta, here.played)
+    return _spread_out(target, here) and is_finite
+
+
+@kernel
+def _point(target: Target, vector: Vector, here: Here) -> Point:
+    """Coordinates of the effects at a vector."""
+    n, subjects = target.coordinates.place.shape
+    z = vector[here.x.size :].reshape((n, subjects))
+    return Point(z, here.distance, here.shift)
+
+
 @allocating_kernel
-def _make_here(target: Target) -> Here:
-    size, free, n = target.anchor.size, target.layout.free.shape[0], target.psi.effects
-    count, parameters = target.tape.which.size, target.tape.result.size
-    return Here(
-        np.empty(size),
-        np.empty(size),
-        np.empty(free),
+def _make_slopes(target: Target) -> Slopes:
+    """Allocate room."""
+    n, subjects = target.coordinates.place.shape
+    return Slopes(
+        np.empty((n, subjects)),
+        np.empty(target.anchor.size),
+        np.empty((target.psi.direction.shape[2], subjects)),
+        np.empty((n, subjects)),
         np.empty((n, n)),
         np.empty(3),
-        np.empty((count, parameters)),
-        np.empty((count, parameters, free)),
     )
 
 
 @allocating_kernel
-def _go(target: Target, vector: Vector, here: Here) -> bool:
-    """Write the population parameters at a vector; return whether they are finite."""
-    layout, mu = target.layout, here.mu
-    theta = np.empty(layout.theta.size)
-    _from_anchor(target, vector, here)
-    is_finite = unpack(layout, here.x, theta, here.theta_slope, here.factor, here.sigma)
-    typical_parameters(target.tape, theta, mu, here.jacobian)
-    for row in range(mu.shape[0]):
-        for p in range(mu.shape[1]):
-            is_finite = is_finite and np.isfinite(mu[row, p])
-    return is_finite
+def _make_room(target: Target) -> Room:
+    """Allocate room."""
+    n, m = target.psi.effects, target.psi.direction.shape[2]
+    return make_room(target.steps, target.abreast, n, m)
 
 
-@allocating_kernel
-def _point(target: Target, vector: Vector, here: Here) -> Point:
-    """Coordinates of the effects at a vector."""
-    z = vector[here.x.size :].copy().reshape(target.coordinates.place.shape)
-    return Point(z, here.distance, _shifts(target.first, target.carrier, here.mu))
+@kernel
+def _psi_at(psi: Psi, here: Here) -> Psi:
+    """Put typical parameters in."""
+    scale, is_plain, distribution, order, segment, _, _, effects = psi
+    return Psi(scale, is_plain, distribution, order, segment, here.mu, here.direction, effects)
+
+
+@kernel
+def _log_density(
+    target: Target, vector: Vector, here: Here, room: Room, slopes: Slopes, by_x: Vector
+) -> float:
+    """Log density at a vector; `by_x` and `slopes` are written, those of -log density."""
+    is_finite = _go(target, vector, here)
+    density = log_prior(target.law, target.layout, here.x, by_x)
+    if not is_finite or not np.isfinite(density):
+        return -np.inf
+    factor, sigma = here.factor, here.sigma
+    value = hierarchy(
+        target.predict,
+        target.abreast,
+        target.steps,
+        _psi_at(target.psi, here),
+        target.rows,
+        Population(factor, sigma),
+        target.coordinates,
+        _point(target, vector, here),
+        room,
+        slopes,
+    )
+    _write_by_theta(target, here, slopes)
+    for k in range(by_x.size):
+        by_x[k] = slopes.by_distance[k] - by_x[k]
+    for k in range(here.by_theta.size):
+        by_x[k] += here.by_theta[k] * here.theta_slope[k]
+    add_packed(target.layout, factor, sigma, slopes.by_factor, slopes.by_sigma, by_x)
+    return density - value
 
 
 @allocating_kernel
@@ -219,44 +301,20 @@ def joint_log_density(vector: Vector, gradient: Vector, target: Target) -> float
     float
         -inf, and any gradient, where the model is not defined or a slope is not finite.
     """
-    here = _make_here(target)
-    is_finite = _go(target, vector, here)
-    size, free = here.x.size, here.theta_slope.size
-    by_x = np.zeros(size)
-    density = log_prior(target.law, target.layout, here.x, by_x)
-    if not is_finite or not np.isfinite(density):
-        return -np.inf
-    factor, sigma = here.factor, here.sigma
-    psi = _psi_at(target.psi, target.varies, here.mu, here.jacobian)
-    n, subjects = target.coordinates.place.shape
-    slopes = Slopes(
-        np.empty((n, subjects)),
-        np.empty(size),
-        np.empty((psi.direction.shape[2], subjects)),
-        np.empty((n, subjects)),
-        np.empty((n, n)),
-        np.empty(3),
-    )
-    value = hierarchy(
-        target.predict,
-        target.steps,
-        psi,
-        target.rows,
-        Population(factor, sigma),
-        target.coordinates,
-        _point(target, vector, here),
-        slopes,
-    )
-    by_theta, by_packed = np.zeros(free), np.zeros(size)
-    _add_by_theta(target, here.jacobian, slopes.by_direction, slopes.by_shift, by_theta)
-    add_packed(target.layout, factor, sigma, slopes.by_factor, slopes.by_sigma, by_packed)
-    for k in range(size):
-        by_x[k] = by_packed[k] + slopes.by_distance[k] - by_x[k]
-        if k < free:
-            by_x[k] += by_theta[k] * here.theta_slope[k]
-    if not _write_gradient(target.spread, by_x, slopes.by_z, gradient):
-        return -np.inf
-    return density - value if np.isfinite(value) else -np.inf
+    here, slopes, room = _make_here(target), _make_slopes(target), _make_room(target)
+    by_x = np.empty(target.anchor.size)
+    density = _log_density(target, vector, here, room, slopes, by_x)
+    is_finite = np.isfinite(density)
+    if is_finite and _write_gradient(target.spread, by_x, slopes.by_z, gradient):
+        return density
+    return -np.inf
+
+
+@kernel
+def _place(target: Target, vector: Vector, here: Here, room: Room) -> None:
+    """Write the population parameters and the effects at a vector."""
+    _go(target, vector, here)
+    place_effects(target.coordinates, _point(target, vector, here), here.factor, room)
 
 
 @allocating_kernel
@@ -266,18 +324,15 @@ def effects_along(
     """Write packed parameters and effects at vectors, one after the other in flat arrays."""
     n, subjects = target.coordinates.place.shape
     size = target.anchor.size
-    here = _make_here(target)
-    u, own, bent = np.empty((n, subjects)), np.empty((subjects, n)), make_bent(n, subjects)
+    here, room = _make_here(target), _make_room(target)
     for k in range(count):
         vector = vectors[k * dimension : (k + 1) * dimension]
-        _go(target, vector, here)
-        point = _point(target, vector, here)
-        place_effects(target.coordinates, point, here.factor, u, own, bent)
+        _place(target, vector, here, room)
         for j in range(size):
             x[k * size + j] = here.x[j]
         for i in range(subjects):
             for a in range(n):
-                eta[(k * subjects + i) * n + a] = own[i, a]
+                eta[(k * subjects + i) * n + a] = room.eta[i, a]
 
 
 recall = recalled(Target)

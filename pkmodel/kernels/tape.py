@@ -200,40 +200,62 @@ def _play(tape: Tape, row: int, theta: Vector, value: Vector, slope: Vector) -> 
         _chain(by_c, slope[c], slope[to])
 
 
+class Played(NamedTuple):
+    """What a tape gives.
+
+    Attributes
+    ----------
+    value, slope : arrays (slots,), (slots, free thetas)
+        Scratch.
+    typical : array (k, parameters)
+        Typical parameters of all different rows, on the transformed scale.
+    jacobian : array (k, parameters, free thetas)
+    """
+
+    value: Vector
+    slope: Vector
+    typical: Vector
+    jacobian: Vector
+
+
 @allocating_kernel
-def typical_parameters(tape: Tape, theta: Vector, mu: Vector, jacobian: Vector) -> None:
-    """Typical parameters on the transformed scale, and their Jacobian in the free thetas.
+def make_played(tape: Tape, free: int) -> Played:
+    """Allocate room for the slopes in so many free thetas."""
+    different, slots = tape.slots.shape
+    parameters = tape.result.size
+    return Played(
+        np.empty(slots),
+        np.empty((slots, free)),
+        np.empty((different, parameters)),
+        np.empty((different, parameters, free)),
+    )
+
+
+@kernel
+def play(tape: Tape, theta: Vector, played: Played) -> None:
+    """Write the typical parameters of all different rows, and their Jacobian in the free thetas.
 
     Parameters
     ----------
     theta : array (thetas,)
-    mu : array (n, parameters)
-        Written.
-    jacobian : array (n, parameters, free thetas)
+    played : Played
         Written.
     """
-    different, slots = tape.slots.shape
-    parameters, free = jacobian.shape[1], jacobian.shape[2]
-    value, slope = np.zeros(slots), np.zeros((slots, free))
-    own, own_slope = np.empty((different, parameters)), np.empty((different, parameters, free))
+    value, slope, typical, jacobian = played
+    slope[:] = 0.0
     for k in range(tape.theta.shape[0]):
         if tape.theta[k, 2] >= 0:
             slope[tape.theta[k, 0], tape.theta[k, 2]] = 1.0
-    for row in range(different):
+    for row in range(typical.shape[0]):
         _play(tape, row, theta, value, slope)
-        for p in range(parameters):
+        for p in range(typical.shape[1]):
             found, distribution = value[tape.result[p]], tape.distribution[p]
             if distribution == LOGNORMAL:
-                own[row, p], scale = np.log(found), 1.0 / found
+                typical[row, p], scale = np.log(found), 1.0 / found
             elif distribution == NORMAL:
-                own[row, p], scale = found, 1.0
+                typical[row, p], scale = found, 1.0
             else:
-                own[row, p] = np.log(found / (1.0 - found))
+                typical[row, p] = np.log(found / (1.0 - found))
                 scale = 1.0 / (found * (1.0 - found))
-            for k in range(free):
-                own_slope[row, p, k] = scale * slope[tape.result[p], k]
-    for row in range(mu.shape[0]):
-        for p in range(parameters):
-            mu[row, p] = own[tape.which[row], p]
-            for k in range(free):
-                jacobian[row, p, k] = own_slope[tape.which[row], p, k]
+            for k in range(slope.shape[1]):
+                jacobian[row, p, k] = scale * slope[tape.result[p], k]

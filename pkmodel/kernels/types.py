@@ -12,6 +12,7 @@ Vector = NDArray[np.float64]
 
 Counts = NDArray[np.int64]
 Bytes = NDArray[np.int8]
+Two = tuple[float, float]
 Three = tuple[float, float, float]
 Four = tuple[float, float, float, float]
 Six = tuple[float, float, float, float, float, float]

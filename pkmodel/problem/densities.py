@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.formula.tape import make_tape
+from pkmodel.kernels.abreast import arrange
 from pkmodel.kernels.hierarchy import Coordinates
 from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population
@@ -219,6 +220,7 @@ class Densities(Arrays):
         return Target(
             predict=predict_range.address,
             steps=self.steps,
+            abreast=arrange(self.steps),
             psi=psi,
             varies=self.varies,
             rows=self.rows,
