@@ -9,7 +9,8 @@ costs far more than the kernels themselves. Therefore
   Python has, and is stored with all that it calls (`Kernel.entrance`);
 - constants are passed like any other number;
 - a kernel that allocates nothing is compiled without reference counts, which at every call would
-  touch each array of each record (`allocating_kernel` for the others);
+  touch each array of each record (`allocating_kernel` for the others); it must return no array, for
+  a caller that counts would let it go although nobody has taken it;
 - the large prediction kernel is called by its address and linked nowhere (`at_address`);
 - a function of the C language that other compiled code calls (`c_function`) finds its records in
   memory, where `Held` has put them once (`recalled`);

@@ -117,6 +117,19 @@ class Room(NamedTuple):
     work: Work
 
 
+@allocating_kernel
+def make_slopes(size: int, n: int, m: int, subjects: int) -> Slopes:
+    """Allocate room for so many packed parameters, effects, directions and subjects."""
+    return Slopes(
+        np.empty((n, subjects)),
+        np.empty(size),
+        np.empty((m, subjects)),
+        np.empty((n, subjects)),
+        np.empty((n, n)),
+        np.empty(3),
+    )
+
+
 @kernel
 def _coordinates(coordinates: Coordinates, point: Point, w: Vector, out: Vector) -> None:
     """Write place + slope (x - anchor) + spread w; array (n, subjects)."""

@@ -73,11 +73,22 @@ def _quantified(
         columns[BY_WEIGHT, j] = by_r * weight
 
 
+@vector_kernel
+def _are_quantified(status: Bytes) -> bool:
+    """Tell whether all rows are quantified."""
+    others = 0
+    for j in range(status.size):
+        others += 0 if status[j] == QUANTIFIED else 1
+    return others == 0
+
+
 @kernel
 def _put_right(
     is_sum: bool, sigma: Vector, y: Vector, status: Bytes, f: Vector, power: Vector, out: Vector
 ) -> None:
     """Write the columns of rows that are not quantified."""
+    if _are_quantified(status):
+        return
     for j in range(f.size):
         if status[j] == QUANTIFIED:
             continue

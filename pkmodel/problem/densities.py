@@ -12,10 +12,10 @@ from pkmodel.kernels.joint import joint, slopes
 from pkmodel.kernels.likelihood import Population
 from pkmodel.kernels.marginal import predictions
 from pkmodel.kernels.metropolis import Averages, Moves, Proposal, Source, walk
-from pkmodel.kernels.posterior import Target
 from pkmodel.kernels.predict import predict_range
 from pkmodel.kernels.prior import Law
 from pkmodel.kernels.row_information import row_information
+from pkmodel.kernels.target import Target
 from pkmodel.problem.arrays import Arrays, has_interaction
 
 Vector = NDArray[np.float64]
