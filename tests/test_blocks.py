@@ -17,6 +17,7 @@ from pkmodel.formula import bind, parse_formula
 from pkmodel.formula.block_check import argument_ranges, implausible_arguments
 from pkmodel.formula.blocks import BLOCKS
 from pkmodel.formula.syntax import MAX_DEPTH
+from pkmodel.formula.tape import value_and_jacobian
 from pkmodel.formula.tree import Call, Name
 from pkmodel.marks import MARKS
 from pkmodel.shipped import shipped_data
@@ -54,7 +55,7 @@ USES = {
 
 def evaluated(text, theta=THETA, covariates=COVARIATES):
     rows = len(next(iter(covariates.values())))
-    return bind(parse_formula(text, PLACE), THETAS, covariates, rows).value_and_jacobian(theta)
+    return value_and_jacobian(bind(parse_formula(text, PLACE), THETAS, covariates, rows), theta)
 
 
 def environment(moved=None):

@@ -1,4 +1,4 @@
-"""A formula with its covariates put in: a function of the thetas with its exact Jacobian."""
+"""A formula with its covariates put in: a function of the thetas."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pkmodel.errors import ModelError, Problem
-from pkmodel.formula.dual import ONE, RULES, Dual, Values
 from pkmodel.formula.reading import Formula
+from pkmodel.formula.rules import RULES, Values
 from pkmodel.formula.tree import Call, Name, Node, Number
 from pkmodel.suggestion import suggest
 
 Step = tuple[int, str, tuple[int, ...]]
+
+_NOTHING_YET: Values = np.array(0.0)
+"""In the slots of thetas and results."""
 
 
 class BoundFormula:
@@ -23,7 +26,7 @@ class BoundFormula:
 
     Parameters
     ----------
-    slots : list of Dual
+    slots : list of arrays (n,) or numbers
         Values by slot: constants, and room for thetas and results.
     thetas : sequence of (int, int)
         Theta index and slot.
@@ -37,7 +40,7 @@ class BoundFormula:
 
     def __init__(
         self,
-        slots: list[Dual],
+        slots: list[Values],
         thetas: Sequence[tuple[int, int]],
         steps: Sequence[Step],
         result: int,
@@ -49,7 +52,7 @@ class BoundFormula:
         self.result = result
         self.shape = shape
 
-    def value_and_jacobian(self, theta: npt.NDArray[np.float64]) -> tuple[Values, Values]:
+    def value(self, theta: npt.NDArray[np.float64]) -> Values:
         """Evaluate the formula.
 
         Parameters
@@ -58,26 +61,18 @@ class BoundFormula:
 
         Returns
         -------
-        value : array (n,)
+        array (n,)
             NaN where the formula is not defined.
-        jacobian : array (n, n_theta)
-            Exact derivatives; at a kink those of the branch taken.
         """
         slots = self.slots.copy()
         for k, slot in self.thetas:
-            slots[slot] = Dual(theta[k], {k: ONE})
+            slots[slot] = theta[k]
         with np.errstate(all="ignore"):
             for slot, rule, arguments in self.steps:
                 slots[slot] = RULES[rule](*[slots[i] for i in arguments])
-        return self._filled(slots[self.result])
-
-    def _filled(self, result: Dual) -> tuple[Values, Values]:
         value = np.empty(self.shape[0])
-        value[:] = result.value
-        jacobian = np.zeros(self.shape)
-        for k, slope in result.slopes.items():
-            jacobian[:, k] = slope
-        return value, jacobian
+        value[:] = slots[self.result]
+        return value
 
 
 def bind(
@@ -109,9 +104,8 @@ def bind(
     >>> from pkmodel.formula.reading import parse_formula
     >>> formula = parse_formula("cl * (WT / 70)**b", "CL")
     >>> bound = bind(formula, ["cl", "b"], {"WT": np.array([70.0, 35.0])}, 2)
-    >>> value, jacobian = bound.value_and_jacobian(np.array([3.0, 1.0]))
-    >>> value.tolist(), jacobian.round(4).tolist()
-    ([3.0, 1.5], [[1.0, 0.0], [0.5, -1.0397]])
+    >>> bound.value(np.array([3.0, 1.0])).tolist()
+    [3.0, 1.5]
     """
     _check_names(formula, theta_names, covariates)
     binder = _Binder({name: k for k, name in enumerate(theta_names)}, covariates)
@@ -147,7 +141,7 @@ class _Binder:
         self._covariates = covariates
         self._known: dict[Node, int] = {}
         self._varying: set[int] = set()
-        self.slots: list[Dual] = []
+        self.slots: list[Values] = []
         self.thetas: dict[int, int] = {}
         self.steps: list[Step] = []
 
@@ -158,11 +152,11 @@ class _Binder:
 
     def _leaf(self, node: Number | Name) -> int:
         if isinstance(node, Number):
-            return self._add(Dual(ONE * node.value))
+            return self._add(np.array(node.value))
         k = self._theta_index.get(node.name)
         if k is None:
-            return self._add(Dual(np.asarray(self._covariates[node.name], dtype=np.float64)))
-        self.thetas[k] = self._add(Dual(ONE))
+            return self._add(np.asarray(self._covariates[node.name], dtype=np.float64))
+        self.thetas[k] = self._add(_NOTHING_YET)
         self._varying.add(self.thetas[k])
         return self.thetas[k]
 
@@ -170,11 +164,11 @@ class _Binder:
         arguments = tuple(self.slot(argument) for argument in node.arguments)
         if self._varying.isdisjoint(arguments):
             return self._add(RULES[node.rule](*[self.slots[i] for i in arguments]))
-        slot = self._add(Dual(ONE))
+        slot = self._add(_NOTHING_YET)
         self.steps.append((slot, node.rule, arguments))
         self._varying.add(slot)
         return slot
 
-    def _add(self, dual: Dual) -> int:
-        self.slots.append(dual)
+    def _add(self, value: Values) -> int:
+        self.slots.append(value)
         return len(self.slots) - 1

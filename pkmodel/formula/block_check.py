@@ -13,8 +13,8 @@ import numpy as np
 
 from pkmodel.formula.binding import bind
 from pkmodel.formula.blocks import Argument
-from pkmodel.formula.dual import Values
 from pkmodel.formula.reading import Formula, formula_of
+from pkmodel.formula.rules import Values
 from pkmodel.formula.syntax import BlockUse
 
 
@@ -74,7 +74,7 @@ def argument_ranges(
     for argument in use.block.arguments:
         formula = formula_of(use.arguments[argument.name], use.text)
         if formula.names <= covariates.keys():
-            values, _ = bind(formula, (), covariates, n).value_and_jacobian(np.zeros(0))
+            values = bind(formula, (), covariates, n).value(np.zeros(0))
             known = values[np.isfinite(values)]
             if known.size:
                 ranges.append(ArgumentRange(argument, float(known.min()), float(known.max())))

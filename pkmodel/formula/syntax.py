@@ -19,7 +19,7 @@ import numpy as np
 
 from pkmodel.errors import ModelError, Problem
 from pkmodel.formula.blocks import BLOCKS, Block
-from pkmodel.formula.dual import RULES, Dual, Values
+from pkmodel.formula.rules import RULES
 from pkmodel.formula.tree import Call, Name, Node, Number, height
 from pkmodel.suggestion import suggest
 
@@ -294,11 +294,11 @@ class _Reader:
 
     def _apply(self, rule: str, node: ast.expr, arguments: tuple[Node, ...]) -> Node:
         """Make a call, or its value where all arguments are constants."""
-        numbers = [Dual(_scalar(a.value)) for a in arguments if isinstance(a, Number)]
+        numbers = [np.array(a.value) for a in arguments if isinstance(a, Number)]
         if len(numbers) < len(arguments):
             return Call(rule, arguments)
         with np.errstate(all="ignore"):
-            return self._finite(float(RULES[rule](*numbers).value), node)
+            return self._finite(float(RULES[rule](*numbers)), node)
 
     def _finite(self, value: float, node: ast.expr) -> Number:
         if not isfinite(value):
@@ -357,10 +357,6 @@ def _joined(rule: str, links: list[Node]) -> Node:
     for link in links[1:]:
         tree = Call(rule, (tree, link))
     return tree
-
-
-def _scalar(value: float) -> Values:
-    return np.float64(value)  # type: ignore[return-value]
 
 
 def _foreign_character(character: str) -> str:

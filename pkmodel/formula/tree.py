@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pkmodel.formula.dual import CONDITIONS
+from pkmodel.formula.rules import CONDITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A rule of `pkmodel.formula.dual` on its arguments."""
+    """A rule of `pkmodel.formula.rules` on its arguments."""
 
     rule: str
     arguments: tuple[Node, ...]

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from pkmodel.contrast.margin import given_level
 from pkmodel.errors import DataError, ModelError
 from pkmodel.formula import bind, parse_formula
+from pkmodel.formula.tape import value_and_jacobian
 from pkmodel.models.structural import STRUCTURES
 from pkmodel.plots.table import need_columns
 from pkmodel.result import Fit
@@ -93,7 +94,7 @@ def _value_and_slope(fit: Fit, parameter: str, people: pd.DataFrame) -> tuple[Ve
             f"{parameter} uses; fill them in, or leave the rows out"
         )
     bound = bind(formula, problem.theta_names, covariates, len(people))
-    return bound.value_and_jacobian(problem.packing.unpack(fit.estimate.x).theta)
+    return value_and_jacobian(bound, problem.packing.unpack(fit.estimate.x).theta)
 
 
 def transform(value: Vector, distribution: str) -> tuple[Vector, Vector]:

@@ -15,6 +15,7 @@ from pkmodel.dataset.faults import Faults
 from pkmodel.errors import DataError, ModelError
 from pkmodel.errors import Problem as Fault
 from pkmodel.formula import BoundFormula, Formula, bind, parse_formula
+from pkmodel.formula.tape import make_tape, typical_and_jacobian
 from pkmodel.kernels.likelihood import Population, Rows
 from pkmodel.kernels.residual import CENSORED, IGNORED, QUANTIFIED, SD, VARIANCE
 from pkmodel.kernels.subject import LOGITNORMAL, LOGNORMAL, NORMAL, Psi
@@ -151,6 +152,8 @@ class Arrays:
                 for p in self.structure.parameters
             ]
         )
+        everyone = {k: k for k in range(len(self.theta_names))}
+        self._tape = make_tape(self._formulas, everyone, self._distribution)
 
     def _prepare_directions(self) -> None:
         """Lay out the directions: effects first, then parameters (or thetas, where they vary)."""
@@ -244,26 +247,11 @@ class Arrays:
         mu : array (n, parameters)
         jacobian : array (n, parameters, thetas)
         """
-        count = len(self.structure.parameters)
-        mu = np.empty((self._count, count))
-        jacobian = np.empty((self._count, count, theta.size))
-        with np.errstate(all="ignore"):
-            for p, formula in enumerate(self._formulas):
-                value, slope = formula.value_and_jacobian(theta)
-                if self._distribution[p] == LOGNORMAL:
-                    mu[:, p] = np.log(value)
-                    jacobian[:, p] = slope / value[:, None]
-                elif self._distribution[p] == NORMAL:
-                    mu[:, p] = value
-                    jacobian[:, p] = slope
-                else:
-                    mu[:, p] = np.log(value / (1.0 - value))
-                    jacobian[:, p] = slope / (value * (1.0 - value))[:, None]
-        return mu, jacobian
+        return typical_and_jacobian(self._tape, theta, theta.size)
 
     def typical_values(self, theta: Vector) -> Vector:
         """Values of the formulas as they stand, valid or not; array (n, parameters)."""
-        return np.column_stack([f.value_and_jacobian(theta)[0] for f in self._formulas])
+        return np.column_stack([f.value(theta) for f in self._formulas])
 
     @property
     def is_plain(self) -> bool:

@@ -43,7 +43,7 @@ def draw_parameters(
     out: dict[str, Vector] = {}
     for name in STRUCTURES[model.structure].parameters:
         formula = parse_formula(model.parameters[name], f"[model.parameters] {name}")
-        typical, _ = bind(formula, names, covariates, n).value_and_jacobian(theta)
+        typical = bind(formula, names, covariates, n).value(theta)
         distribution = model.distribution.get(name, "lognormal")
         out[name] = _individual(typical, eta.get(name, np.zeros(n)), distribution)
         _check(name, model.parameters[name], out[name], covariates)
