@@ -67,7 +67,7 @@ from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
 from pkmodel.problem import Problem
-from pkmodel.status import Status
+from pkmodel.status import DIVERGENT_WITHOUT_VARIANCES, Status
 from pkmodel.subjects import Subjects
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ class Fit:
         """What the status means and what to do."""
         if self.status is Status.INTERRUPTED:
             return interrupted_advice(self.problem, self.estimate, self.posterior)
+        if self.status is Status.DIVERGENT and all(block.fixed for block in self.model.omega):
+            return DIVERGENT_WITHOUT_VARIANCES
         return self.status.advice
 
     @property

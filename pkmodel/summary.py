@@ -36,6 +36,11 @@ LARGE_SHRINKAGE = 0.3
 LARGE_DIFFERENCE = 1.0
 """Of one subject's objective to its exact one."""
 
+UNTOLD_SHRINKAGE = (
+    "of an effect it takes two subjects with observations, and a variance that is not fixed at "
+    "next to nothing"
+)
+
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
 
@@ -316,6 +321,8 @@ def _shrinkage(document: Document) -> Check:
     shrinkage = document["shrinkage"]
     values = {**shrinkage["eta"], "residual": shrinkage["epsilon"]}
     finding = ", ".join(f"{name} {percent(value) or UNKNOWN}" for name, value in values.items())
+    if None in shrinkage["eta"].values() and not document["failed_subjects"]:
+        finding += f"; {UNTOLD_SHRINKAGE}"
     is_large = any(v is not None and v > LARGE_SHRINKAGE for v in values.values())
     return Check("shrinkage", "look" if is_large else "ok", finding)
 

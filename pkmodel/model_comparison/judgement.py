@@ -139,11 +139,14 @@ class Judgement:
 
     @property
     def mixed_bic(self) -> float:
-        """Bayes' criterion of mixed models; see `parameters_by_subject`."""
+        """Bayes' criterion of mixed models; see `parameters_by_subject`.
+
+        A subject without an observation that the likelihood uses tells nothing, and is not counted.
+        """
         by_subject = parameters_by_subject(self.judge)
         return (
             self.minus2ll
-            + by_subject * float(np.log(self.judge.n_subjects))
+            + by_subject * float(np.log(self.judge.n_observed))
             + (self.size - by_subject) * float(np.log(self.judge.n_counted))
         )
 
