@@ -35,8 +35,8 @@ OF_TESTS = (
 )
 NO_SCORES = "no elpd of any fit: the warnings say why"
 NOTHING = (
-    "nothing to compare: no fit ended as it should, so that none has criteria or elpd; the warnings "
-    "say how each ended and what to do"
+    "nothing to compare: no fit ended as it should, so that none has criteria or elpd; the "
+    "warnings say how each ended and what to do"
 )
 BY_OWN = "; by own: the same difference of the objectives by the fits' own method"
 
