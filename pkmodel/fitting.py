@@ -26,7 +26,13 @@ from pkmodel.definition import (
     given_options,
     given_threads,
 )
-from pkmodel.diagnostics.etabar import biased_effects, eta_bars
+from pkmodel.diagnostics.etabar import (
+    BAYES_CAUSES,
+    CAUSES,
+    EXACT_CAUSES,
+    biased_effects,
+    eta_bars,
+)
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
 from pkmodel.diagnostics.plausibility import implausible_estimates
@@ -47,7 +53,7 @@ from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.models.model import Model, Options
 from pkmodel.nodes import LEAST_SHARE
 from pkmodel.prediction import is_cold
-from pkmodel.problem import TIGHT, Problem
+from pkmodel.problem import EXACT, TIGHT, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 from pkmodel.subjects import Subjects, declared_subjects
@@ -443,8 +449,15 @@ def _warnings(
     if estimate.ending != "evaluated":
         found = parameters(problem, estimate.x, uncertainty)
         out += implausible_estimates(problem, estimate.x, found)
-        out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
+        out += biased_effects(eta_bars(problem, estimate.x, estimate.final), _causes(problem))
     return tuple(out)
+
+
+def _causes(problem: Problem) -> str:
+    """Say what may put the mean of an effect off: no approximation where there is none."""
+    if problem.options.method == FULL_BAYES:
+        return BAYES_CAUSES
+    return EXACT_CAUSES if problem.likelihood in EXACT else CAUSES
 
 
 def _prior_warnings(problem: Problem) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -138,6 +139,31 @@ FAULTY = [
 def test_a_prior_that_is_none_is_refused_when_it_is_made(given, message):
     with pytest.raises(ModelError, match=message):
         Prior(*given)
+
+
+def test_priors_of_other_members_are_refused_when_they_are_made():
+    """All faults at once, each with its place; what may stand there is said."""
+    with pytest.raises(ModelError) as caught:
+        Priors(
+            theta={"cl": 0.5, "v": Prior("half_normal", (1.0,))},
+            omega={"CL": Prior("normal", (0.0, 1.0))},
+            occasion=Prior("flat"),
+            lkj=-1.0,
+        )
+    told = str(caught.value).splitlines()
+    expected = (
+        r"theta cl: expected a Prior, such as Prior\(.*\), got 0.5",
+        r"theta v: 'half_normal' is no .* \(did you mean `normal`\? known: normal, lognormal, stud",
+        r"omega CL: 'normal' is no .* known: half_normal, half_t, lognormal, flat\)",
+        r"occasion: expected priors by name, such as \{'cl': Prior",
+        r"lkj: expected a positive number, got -1.0",
+    )
+    assert len(told) == len(expected)
+    for line, pattern in zip(told, expected, strict=True):
+        assert re.match(pattern, line), line
+    for shape in (0.0, np.nan, np.inf, "2", True):
+        with pytest.raises(ModelError, match="lkj: expected a positive number"):
+            Priors(lkj=shape)
 
 
 def test_a_list_of_numbers_makes_the_same_prior():
