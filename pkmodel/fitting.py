@@ -52,6 +52,7 @@ from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.models.model import Model, Options
 from pkmodel.nodes import LEAST_SHARE
+from pkmodel.number import count
 from pkmodel.prediction import is_cold
 from pkmodel.problem import EXACT, TIGHT, Problem
 from pkmodel.result import Fit
@@ -218,7 +219,8 @@ def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
     """Return what tells in a line how far the sampler has come."""
 
     def tell(done: int, total: int, divergences: int) -> None:
-        say(f"draw {done} of {total}: {divergences} divergences")
+        after = count(divergences, "divergence")
+        say(f"draw {done} of {total}, tuning included: {after} after tuning")
 
     return tell
 

@@ -74,12 +74,18 @@ def sampler_text(document: Document) -> str:
         made = kept_draws(tuple(cut["kept"]), told["draws"])
     text = (
         f"NUTS on {TARGETS[told['target']]}; {made} after {told['tune']}, "
-        f"{told['gradients']} gradients"
+        f"{told['gradients']} gradients, and {search_evaluations(document)} evaluations before them "
+        "in the search for a start"
     )
     for key, label in (("centred", "centred"), ("non_centred", "non-centred")):
         if told[key]:
             text += f"; {label}: {', '.join(told[key])}"
     return text
+
+
+def search_evaluations(document: Document) -> int:
+    """Count the evaluations in the search for a start: those in all less those of the sampler."""
+    return int(document["evaluations"]) - int(document["posterior"]["gradients"])
 
 
 def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:

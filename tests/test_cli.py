@@ -179,7 +179,7 @@ def test_check_says_what_it_understood():
         "observations 155, 1 to 6 a subject, 0 censored",
         "doses 589: 589 boluses",
         "time h, amount mg, concentration mg/L",
-        "NOCB where they change in time",
+        "covariates none that the model uses changes in time",
         "v * WT * where(APGR < 5, 1 + v_apgr, 1)",
         "WT 0.6 1.3 3.6 0 constant CL, V",
         "v_apgr 0.1 -0.99 inf",

@@ -93,7 +93,8 @@ def test_an_approximation_that_does_not_hold_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "cause"), [("nuts", "or a prior"), ("agq", "its distribution does"), ("focei", "app")]
+    ("method", "cause"),
+    [("nuts", "or a prior"), ("agq", "its distribution does"), ("focei", "app")],
 )
 def test_an_approximation_is_blamed_only_where_there_is_one(method: str, cause: str) -> None:
     """The clearance is held at twice what the data say, by a prior or fixed."""
