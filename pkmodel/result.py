@@ -213,7 +213,9 @@ class Fit:
         """One row per subject: modes, parameters, objective, group and exposure, covariates.
 
         Parameters and covariates are those of the first record; CSS and CL_BSA are those of
-        `exposure`, by the covariates and the size at the end of the longest infusion.
+        `exposure`, by the covariates and the size at the end of the longest infusion. Of full Bayes
+        parameters are those of the modes at the mean of the unconstrained parameters, but CSS and
+        CL_BSA, as all exposure, medians of draws.
         """
         exposure = self.exposure
         more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}

@@ -497,7 +497,10 @@ def test_the_summary_tells_of_draws_and_priors(fitted):
     before = document["evaluations"] - made
     assert before > 0
     words = f"{made} gradients, and {before} evaluations before them in the search for a start"
-    assert words in " ".join(summary_text(document).split())
+    text = " ".join(summary_text(document).split())
+    assert words in text
+    assert "modes with their parameters (individuals.csv) and predictions: at the mean of" in text
+    assert "exposure (exposure.csv; CSS, CL_BSA of individuals.csv): medians of draws" in text
     assert document["posterior"]["priors"]["theta cl"] == "lognormal(median 0.005, log sd 2)"
     assert document["posterior"]["priors"]["sd of omega CL"] == "half-normal(scale 1)"
     assert not fitted.converged
