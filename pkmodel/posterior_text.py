@@ -74,8 +74,8 @@ def sampler_text(document: Document) -> str:
         made = kept_draws(tuple(cut["kept"]), told["draws"])
     text = (
         f"NUTS on {TARGETS[told['target']]}; {made} after {told['tune']}, "
-        f"{told['gradients']} gradients, and {search_evaluations(document)} evaluations before them "
-        "in the search for a start"
+        f"{told['gradients']} gradients, and {search_evaluations(document)} evaluations before "
+        "them in the search for a start"
     )
     for key, label in (("centred", "centred"), ("non_centred", "non-centred")):
         if told[key]:

@@ -499,7 +499,7 @@ def test_the_summary_tells_of_draws_and_priors(fitted):
     words = f"{made} gradients, and {before} evaluations before them in the search for a start"
     text = " ".join(summary_text(document).split())
     assert words in text
-    assert "modes with their parameters (individuals.csv) and predictions: at the mean of" in text
+    assert "predictions, modes with their parameters (individuals.csv): at the mean of" in text
     assert "exposure (exposure.csv; CSS, CL_BSA of individuals.csv): medians of draws" in text
     assert document["posterior"]["priors"]["theta cl"] == "lognormal(median 0.005, log sd 2)"
     assert document["posterior"]["priors"]["sd of omega CL"] == "half-normal(scale 1)"

@@ -105,8 +105,8 @@ LOPSIDED = "does not fit, or each subject's mode is off the middle of a lopsided
 CAUSES = "the model, its distribution or the approximation of the likelihood does not fit"
 EXACT_CAUSES = f"the model or its distribution {LOPSIDED}"
 BAYES_CAUSES = f"the model, its distribution or a prior {LOPSIDED}"
-"""What may put the mean of an effect off, by methods that approximate the likelihood, by others, and
-by full Bayes."""
+"""What may put the mean of an effect off: by methods that approximate the likelihood, by others,
+and by full Bayes."""
 
 
 def biased_effects(bars: dict[str, EtaBar], causes: str = CAUSES) -> list[str]:
