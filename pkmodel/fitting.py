@@ -79,6 +79,8 @@ def fit(
     seed: int | None = None,
     starts: int | None = None,
     covariance: bool | str | None = None,
+    chains: int | None = None,
+    draws: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
@@ -97,6 +99,10 @@ def fit(
         Replace those of the definition.
     covariance : bool or str, optional
         False leaves the standard errors out; else ``"sandwich"``, ``"r"`` or ``"s"``.
+    chains, draws : int, optional
+        Replace those of the definition: chains of full Bayes, or of each subject by SAEM; draws of
+        each chain of full Bayes, or of each subject by importance sampling. Refused with a method
+        that has none.
     threads : int
         Threads that share the subjects; the result is the same to the bit for any number.
     progress : callable, optional
@@ -122,7 +128,13 @@ def fit(
     model = given_model(model)
     with within(_source(model)):
         options = given_options(
-            model, method=method, seed=seed, starts=starts, covariance=covariance
+            model,
+            method=method,
+            seed=seed,
+            starts=starts,
+            covariance=covariance,
+            chains=chains,
+            draws=draws,
         )
     with within(_source(model)):
         title, problem, subjects, seconds = _prepare(model, data, options, threads)

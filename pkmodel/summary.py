@@ -350,9 +350,9 @@ def _estimates(document: Document) -> RenderableType:
         return Group(ParameterTable(document), Text(note, style="dim"))
     note += (
         "\nbulk, tail: effective draws of the middle, and of the 5 % and 95 % quantiles"
-        "\nobjective, predictions, modes with their parameters (individuals.csv): at the mean of the"
-        "\nunconstrained parameters; exposure (exposure.csv; CSS, CL_BSA of individuals.csv): medians"
-        "\nof draws"
+        "\nobjective, predictions, modes with their parameters (individuals.csv): at the mean of"
+        "\nthe unconstrained parameters; exposure (exposure.csv; CSS, CL_BSA of individuals.csv):"
+        "\nmedians of draws"
     )
     told = document["posterior"]
     lines = prior_lines(told["priors"], told["default_priors"])
