@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel._jit import compile_clock
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
 from pkmodel.bayes.far_priors import far_priors
 from pkmodel.bayes.few_draws import few_draws
@@ -151,29 +153,28 @@ def fit(
     problem.load()
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
+    seconds.update(optimise=0.0, covariance=0.0)
     say = _named(progress, f"{title or problem.model.structure} by {options.method}")
-    mark = time.perf_counter()
     if options.method == FULL_BAYES:
         with within(_source(model)):
             return _full_bayes(title, problem, subjects, seconds, begin, say)
     unit = "iteration" if options.method == "saem" else "evaluation"
-    estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say, unit))
-    if estimate is None:
-        with within(_source(model)):
-            raise _undefined(problem)
-    problem, estimate = settled(problem, estimate)
-    seconds["optimise"] = time.perf_counter() - mark
-    mark = time.perf_counter()
+    with _timed(seconds, "optimise"):
+        estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say, unit))
+        if estimate is None:
+            with within(_source(model)):
+                raise _undefined(problem)
+        problem, estimate = settled(problem, estimate)
     uncertainty = None
     is_cut = estimate.ending == Ending.INTERRUPTED
     has_errors = options.covariance != "none" and not is_cut
     if has_errors and np.isfinite(estimate.final.objective):
         say("standard errors")
         try:
-            estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
+            with _timed(seconds, "covariance"):
+                estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
         except KeyboardInterrupt:
             is_cut = True
-    seconds["covariance"] = time.perf_counter() - mark
     seconds["total"] = time.perf_counter() - begin
     status = Status.INTERRUPTED if is_cut else _status(problem, estimate, uncertainty)
     warnings = _warnings(problem, estimate, uncertainty)
@@ -189,13 +190,12 @@ def _full_bayes(
     say: Progress,
 ) -> Fit:
     """Sample the posterior, and judge the draws."""
-    mark = time.perf_counter()
-    found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
-    if found is None:
-        raise _undefined(problem)
-    problem, estimate = settled(problem, found.estimate)
-    seconds["optimise"] = time.perf_counter() - mark
-    seconds.update(covariance=0.0, total=time.perf_counter() - begin)
+    with _timed(seconds, "optimise"):
+        found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
+        if found is None:
+            raise _undefined(problem)
+        problem, estimate = settled(problem, found.estimate)
+    seconds["total"] = time.perf_counter() - begin
     judged = posterior_status(found.posterior, found.diagnosis)
     status = Status.INTERRUPTED if found.posterior.cut else judged
     warnings = _warnings(problem, estimate, None)
@@ -215,6 +215,18 @@ def _full_bayes(
         seconds,
         found.posterior,
     )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    """Count the seconds of a phase, and those of compiling in it to the phase `compile`."""
+    begin = time.perf_counter()
+    with compile_clock() as clock:
+        try:
+            yield
+        finally:
+            seconds["compile"] += clock.seconds
+            seconds[phase] = time.perf_counter() - begin - clock.seconds
 
 
 def _named(progress: Progress | None, fit: str) -> Progress:

@@ -116,6 +116,9 @@ def prior_lines(priors: Mapping[str, str], default: Collection[str]) -> list[str
 def seconds_text(document: Document) -> str:
     """Say what took how many seconds; of draws from a posterior the sampling, and no errors.
 
+    The document says `optimise` for every method; of full Bayes it is called `sample` here, with
+    the search for a start and the diagnosis.
+
     Examples
     --------
     >>> seconds = {"read": 0.04, "optimise": 53.95, "covariance": 0.0, "total": 54.0}
