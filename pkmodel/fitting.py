@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pkmodel._jit import compile_clock
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
-from pkmodel.bayes.far_priors import far_priors
+from pkmodel.bayes.far_priors import excluded_priors, far_priors
 from pkmodel.bayes.few_draws import few_draws
 from pkmodel.bayes.flat_priors import improper_prior_warning
 from pkmodel.bayes.inference import infer
@@ -39,7 +39,7 @@ from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
 from pkmodel.diagnostics.plausibility import implausible_estimates
 from pkmodel.diagnostics.too_few_data import scarce_data, unfittable
-from pkmodel.errors import FitError, within
+from pkmodel.errors import FitError, ModelError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
@@ -147,6 +147,7 @@ def fit(
         faults = unfittable(problem)
         if faults:
             raise FitError(faults)
+        _check_priors(problem)
         _check_typical(problem)
     if is_cold() and progress is not None:
         progress(COMPILING)
@@ -326,6 +327,13 @@ def _prepare(
     return title, problem, subjects, {"read": time.perf_counter() - begin}
 
 
+def _check_priors(problem: Problem) -> None:
+    """Refuse priors of which nothing can be drawn."""
+    faults = excluded_priors(problem.model) if problem.options.method == FULL_BAYES else []
+    if faults:
+        raise ModelError(faults)
+
+
 def _check_typical(problem: Problem) -> None:
     """Refuse initial values at which a formula has no valid value, saying where."""
     theta = problem.packing.unpack(problem.packing.initial()).theta
@@ -426,11 +434,15 @@ def _flip_flop(problem: Problem, estimate: Estimate) -> list[str]:
     ]
 
 
+BOUNDARY = ": no standard error is given for it"
+
+
 def _warnings(
     problem: Problem, estimate: Estimate, uncertainty: Covariance | None
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
-    if problem.options.method == FULL_BAYES:
+    is_bayes = problem.options.method == FULL_BAYES
+    if is_bayes:
         out += few_draws(problem.options)
     out += _prior_warnings(problem)
     out += scarce_data(problem)
@@ -464,7 +476,7 @@ def _warnings(
             "draws and the integral differ, as where the effects of a subject have several modes"
         )
     for name in at_boundary(problem, estimate.x):
-        out.append(f"{name} is at a boundary: no standard error is given for it")
+        out.append(f"{name} is at a boundary{'' if is_bayes else BOUNDARY}")
     out += _flip_flop(problem, estimate)
     if len(estimate.starts) > 1 and estimate.agree < len(estimate.starts):
         out.append(f"only {estimate.agree} of {len(estimate.starts)} starts reached this objective")
@@ -496,15 +508,21 @@ def _prior_warnings(problem: Problem) -> list[str]:
     return [f"the priors that are declared are not used: {method} has none"]
 
 
+FINER_NODES = "a higher fit.order, or method = 'imp', tells more"
+MORE_DRAWS = "more draws tell more, see fit.draws"
+DRAWN = "it is told at one point of the posterior, and the draws do not rest on it"
+
+
 def _integration(problem: Problem, estimate: Estimate) -> list[str]:
     """Warn where nodes or draws are too few for the integral over the effects."""
     orders = estimate.orders
+    remedy = DRAWN if problem.options.method == FULL_BAYES else ""
     out = []
     if orders is not None and not orders.is_settled:
         change = f"{orders.error:.2g}" if np.isfinite(orders.error) else "an unknown amount"
         out.append(
             f"quadrature of {orders} has not settled: with more nodes the objective changes by up "
-            f"to {change}; a higher fit.order, or method = 'imp', tells more"
+            f"to {change}; {remedy or FINER_NODES}"
         )
     few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
     if problem.likelihood == "imp" and few.size:
@@ -512,8 +530,8 @@ def _integration(problem: Problem, estimate: Estimate) -> list[str]:
         listed = ", ".join(str(v) for v in ids[:10]) + (" ..." if few.size > 10 else "")
         out.append(
             f"the draws of {few.size} subjects are worth less than {LEAST_SHARE:.0%} of their "
-            f"number ({listed}): their part of the objective is not to be trusted without more "
-            "draws, see fit.draws"
+            f"number ({listed}): their part of the objective is not to be trusted; "
+            f"{remedy or MORE_DRAWS}"
         )
     return out
 

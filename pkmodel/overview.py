@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.bayes.far_priors import excluded_priors
 from pkmodel.bayes.inference import CHAINS, DRAWS, TUNE
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.dataset import Dataset
@@ -19,6 +20,7 @@ from pkmodel.definition import FULL_BAYES, Definition
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.too_few_data import unfittable
 from pkmodel.errors import FitError
+from pkmodel.errors import Problem as Fault
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import argument_ranges
 from pkmodel.formula.syntax import BlockUse
@@ -45,9 +47,10 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
     Raises
     ------
     FitError
-        A fit would be refused, for the data cannot tell what is to be estimated.
+        A fit would be refused, for the data cannot tell what is to be estimated, or the bounds
+        leave nothing of a prior.
     """
-    faults = unfittable(evaluation.problem)
+    faults: list[str | Fault] = [*unfittable(evaluation.problem), *_excluded(definition)]
     if faults:
         raise FitError(faults, str(definition.path or ""))
     data, model = evaluation.problem.dataset, definition.model
@@ -322,6 +325,11 @@ def _thetas(model: Model) -> Table:
         for t in model.theta
     ]
     return _table(("theta", "initial", "lower", "upper", ""), rows, right=range(1, 4))
+
+
+def _excluded(definition: Definition) -> list[Fault]:
+    is_bayes = definition.options.method == FULL_BAYES
+    return excluded_priors(definition.model) if is_bayes else []
 
 
 def _priors(definition: Definition) -> list[RenderableType]:

@@ -8,19 +8,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
+import pkmodel as pk
 from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.family import draw, encode, middle, quantile
-from pkmodel.bayes.far_priors import contradicted_priors, far_priors
+from pkmodel.bayes.far_priors import contradicted_priors, excluded_priors, far_priors
 from pkmodel.bayes.flat_priors import improper_prior_warning, improper_priors
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior, draw_correlations
 from pkmodel.bayes.told_priors import told_priors
+from pkmodel.cli import main
+from pkmodel.definition import write_definition
 from pkmodel.errors import ModelError
 from pkmodel.kernels.prior import log_density
-from pkmodel.models.model import Model, OmegaBlock, Residual, Sigma, Theta
+from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.packing import Packing
 
@@ -317,6 +321,35 @@ def test_declared_priors_take_the_place_of_defaults():
     assert "a" not in priors.theta
     assert priors.occasion == {"V": Prior("half_normal", (1.0,))}
     assert priors.lkj == 2.5
+
+
+@pytest.mark.parametrize("deviations", [5.0, 7.0])
+def test_a_prior_beyond_its_bounds_is_refused_before_it_is_sampled(deviations, tmp_path):
+    """Five deviations beyond 0 a share of 3e-7 is left and warned of, seven beyond 1e-12."""
+    prior = Prior("normal", (-2.0 * deviations, 2.0))
+    told = f"its bounds leave {stats.norm.sf(deviations):.1e} of"
+    model = replace(MODEL, priors=Priors(theta={"cl": prior}))
+    assert any(told in text for text in far_priors(model))
+    faults = [str(fault) for fault in excluded_priors(model)]
+    assert [told in fault for fault in faults] == [True] * (deviations > 6.0)
+    if not faults:
+        return
+    given = pk.read_definition("phenobarbital")
+    given = replace(given, model=replace(given.model, priors=model.priors), options=Options("nuts"))
+    with pytest.raises(
+        ModelError, match=r"\[prior\] theta cl: its bounds leave 1.3e-12 of it, normal"
+    ):
+        pk.fit(given)
+    write_definition(given, tmp_path / "far.toml")
+    for command in ("fit", "check"):
+        ended = CliRunner().invoke(main, [command, str(tmp_path / "far.toml")])
+        assert ended.exit_code == 2, ended.output
+        assert "[prior] theta cl: its bounds leave 1.3e-12" in ended.stderr
+
+
+def test_a_share_too_small_for_a_number_is_said_to_be_small():
+    model = replace(MODEL, priors=Priors(theta={"cl": Prior("normal", (-400.0, 2.0))}))
+    assert "its bounds leave less than 1e-300 of" in str(excluded_priors(model)[0])
 
 
 def test_priors_far_from_initial_values_are_named():

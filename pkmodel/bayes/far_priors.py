@@ -1,4 +1,4 @@
-"""Priors that lie far from the initial values of their parameters, or that the data contradict."""
+"""Priors that lie far from the bounds or initial values of their parameters, or from the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pkmodel.bayes.diagnosis import INTERVAL, Diagnosis
 from pkmodel.bayes.family import middle, share_inside
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior_scale import on_prior_scale
-from pkmodel.bayes.told_priors import bounded_priors
+from pkmodel.bayes.told_priors import BoundedPrior, bounded_priors
+from pkmodel.errors import Problem as Fault
 from pkmodel.models.model import Model
 from pkmodel.number import interval, number
 from pkmodel.problem import Problem
@@ -27,6 +28,56 @@ MASS = 0.999
 
 TOLD = 0.95
 """Confidence with which the data alone tell a parameter from the middle of its prior."""
+
+
+LEAST_INSIDE = 1e-9
+"""So little of a prior between the bounds of its parameter, six deviations away, is a mistake: all
+that is left is pressed against a bound. Beyond some eight deviations chains hardly move there."""
+
+
+def excluded_priors(model: Model) -> list[Fault]:
+    """Refuse priors that lie, but for next to nothing, beyond the bounds of their parameters.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    list of Problem
+        With the place of the prior in a definition.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import pkmodel as pk
+    >>> priors = pk.Priors(theta={"cl": pk.Prior("normal", (-40.0, 2.0))})
+    >>> model = replace(pk.read_definition("phenobarbital").model, priors=priors)
+    >>> print(str(excluded_priors(model)[0]).partition(";")[0])
+    [prior] theta cl: its bounds leave 2.8e-89 of it, normal(mean -40, sd 2) above 0
+    """
+    return [
+        Fault(
+            f"its bounds leave {_small(share)} of it, {bounded}; nothing sensible can be drawn "
+            "from that: check the numbers of the prior and its unit, or the bounds in [theta]",
+            f"[prior] {name}",
+        )
+        for name, (bounded, share) in _cut_off(model).items()
+        if share < LEAST_INSIDE
+    ]
+
+
+def _cut_off(model: Model) -> dict[str, tuple[BoundedPrior, float]]:
+    """Find priors of which the bounds leave next to nothing, and how much."""
+    shares = {
+        name: (bounded, share_inside(bounded.prior, *bounded.bounds))
+        for name, bounded in bounded_priors(model).items()
+    }
+    return {name: told for name, told in shares.items() if told[1] < 1.0 - MASS}
+
+
+def _small(share: float) -> str:
+    return f"{share:.1e}" if share > 0.0 else "less than 1e-300"
 
 
 def far_priors(model: Model) -> list[str]:
@@ -53,10 +104,9 @@ def far_priors(model: Model) -> list[str]:
     """
     initial = _initial(model)
     beyond = [
-        f"{name}: its bounds leave {share:.1e} of its prior, {bounded.prior}: one of the two may "
-        "be wrong, or in another unit"
-        for name, bounded in bounded_priors(model).items()
-        if (share := share_inside(bounded.prior, *bounded.bounds)) < 1.0 - MASS
+        f"{name}: its bounds leave {_small(share)} of its prior, {bounded.prior}: one of the two "
+        "may be wrong, or in another unit"
+        for name, (bounded, share) in _cut_off(model).items()
     ]
     return beyond + [
         f"{name}: its initial value {initial[name]:.3g} is {where}: one of the two may be wrong, "
