@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pkmodel.bayes.correlation_prior import LKJ, CorrelationPrior
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.posterior import Cut, Posterior
-from pkmodel.bayes.told_priors import BoundedPrior, bounded_priors, told_priors
+from pkmodel.bayes.told_priors import MarginalPrior, marginal_priors, told_priors
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
@@ -271,7 +272,7 @@ def posterior_part(
         "centred": _effects_sampled(problem, posterior, centred=True),
         "non_centred": _effects_sampled(problem, posterior, centred=False),
         "priors": {told.name: told.text for told in priors},
-        "prior_laws": {name: _law(b) for name, b in bounded_priors(problem.model).items()},
+        "prior_laws": {name: _law(prior) for name, prior in marginal_priors(problem.model).items()},
         "default_priors": [told.name for told in priors if told.is_default],
         "contradicted_priors": list(posterior.contradicted),
         "median": {
@@ -295,14 +296,17 @@ def _effects_sampled(problem: Problem, posterior: Posterior, *, centred: bool) -
     ]
 
 
-def _law(bounded: BoundedPrior) -> Part:
-    """Write a prior by its numbers; a bound that there is not is null."""
-    return {
-        "family": bounded.prior.family,
-        "numbers": list(bounded.prior.numbers),
-        "lower": number(bounded.lower),
-        "upper": number(bounded.upper),
-    }
+def _law(prior: MarginalPrior) -> Part:
+    """Write a prior by its numbers, of a correlation by shape and size of its matrix.
+
+    A bound that there is not is null.
+    """
+    if isinstance(prior, CorrelationPrior):
+        family, numbers, bounds = LKJ, [prior.shape, float(prior.size)], prior.support
+    else:
+        family, numbers, bounds = prior.prior.family, [*prior.prior.numbers], prior.bounds
+    lower, upper = map(number, bounds)
+    return {"family": family, "numbers": numbers, "lower": lower, "upper": upper}
 
 
 def _cut(cut: Cut) -> Part:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior_curves import prior_curves
-from pkmodel.bayes.told_priors import bounded_priors
+from pkmodel.bayes.told_priors import marginal_priors
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.contrast.progress import silent
 from pkmodel.datatree import fit_tree
@@ -301,7 +301,7 @@ class Fit:
     def prior_curves(self) -> pd.DataFrame | None:
         """Density of each prior about the draws of full Bayes; see `prior_curves`; None without."""
         draws = self.population_draws
-        return None if draws is None else prior_curves(bounded_priors(self.model), draws)
+        return None if draws is None else prior_curves(marginal_priors(self.model), draws)
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.

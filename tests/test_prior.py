@@ -382,8 +382,10 @@ def test_priors_far_from_initial_values_are_named():
 def _natural(**changes: float) -> np.ndarray:
     """Return the initial values, or those given, in the order of the packing."""
     packing = Packing(MODEL, 1)
-    values = dict(zip(packing.names, packing.natural(packing.initial()), strict=True))
-    return np.array(list((values | changes).values()))
+    x = packing.initial()
+    for name, value in changes.items():  # of a variance correlations stay
+        x = packing.moved(x, name, value)
+    return packing.natural(x)
 
 
 def _contradicted(
@@ -482,6 +484,38 @@ def test_a_moved_parameter_is_there_and_no_other_is_elsewhere():
             is_scaled = other_kind == kind and "," in pair and parameter in pair.split(",")
             wanted = before[other] * (np.sqrt(0.7) if is_scaled else 1.0)
             assert found == pytest.approx(wanted, rel=1e-14), (name, other)
+
+
+def test_a_moved_covariance_is_there_and_no_other_is_elsewhere():
+    """Between subjects and nowhere else; worst seen 1e-16."""
+    packing = Packing(MODEL, 1)
+    start = packing.initial()
+    before = dict(zip(packing.names, packing.natural(start), strict=True))
+    for name in (n for n in before if "," in n):
+        natural = packing.natural(packing.moved(start, name, -0.04))
+        wanted = before | {name: -0.04}
+        np.testing.assert_allclose(natural, list(wanted.values()), rtol=1e-12, atol=1e-15)
+    with pytest.raises(np.linalg.LinAlgError):
+        packing.moved(start, "omega CL,V", 0.31)
+
+
+def test_a_correlation_that_lkj_holds_for_next_to_impossible_is_named():
+    """By its initial value, by its posterior, and by where the data alone put it."""
+    narrow = replace(MODEL, priors=replace(MODEL.priors, lkj=400.0))
+    (text,) = [t for t in far_priors(narrow) if "correlation of omega CL,V" in t]
+    high = stats.beta(400.5, 400.5, -1.0, 2.0).ppf(0.9995)
+    assert "its initial value 0.333 is above the middle 99.9 % of its prior, LKJ(400)" in text
+    assert f"3 effects, which is {-high:.3g} to {high:.3g}" in text
+    assert not any("correlation" in text for text in far_priors(MODEL))
+    found = _contradicted({"omega CL,V": 0.2955})
+    assert list(found) == ["correlation of omega CL,V"]
+    assert "its posterior, median 0.97" in found["correlation of omega CL,V"]
+    alone = _contradicted({}, {"omega CL,V": 0.2955}, 60.0)
+    assert list(alone) == ["correlation of omega CL,V"]
+    assert "the data alone put it at 0.985" in alone["correlation of omega CL,V"]
+    vague = {"omega CL,V": 8.0}
+    both = _contradicted({}, {"omega CL,V": 0.2955, "theta v": 70.0}, 60.0, vague)
+    assert list(both) == ["theta v"]
 
 
 def test_a_flat_prior_without_two_bounds_is_said_to_be_improper():

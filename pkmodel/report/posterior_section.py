@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from pkmodel.bayes.correlation_prior import LKJ, CorrelationPrior
 from pkmodel.bayes.prior_curves import prior_curves
-from pkmodel.bayes.told_priors import BoundedPrior
+from pkmodel.bayes.told_priors import BoundedPrior, MarginalPrior
 from pkmodel.interrupted import kept_draws
 from pkmodel.models.prior import Prior
 from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
@@ -151,7 +152,7 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
     """Say how the posterior was sampled and by which priors, and draw the chains."""
     told = run.document["posterior"]
     parts: list[Part] = [_priors(told), _sampler(run.document)]
-    laws = {name: _bounded(law) for name, law in told["prior_laws"].items()}
+    laws = {name: _prior_of(law) for name, law in told["prior_laws"].items()}
     if run.draws is not None and laws:
         curves = prior_curves(laws, run.draws)
         parts.append(
@@ -173,7 +174,10 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
     return Section("sampler", "Priors and sampler", tuple(parts))
 
 
-def _bounded(law: dict[str, Any]) -> BoundedPrior:
+def _prior_of(law: dict[str, Any]) -> MarginalPrior:
+    if law["family"] == LKJ:
+        shape, size = law["numbers"]
+        return CorrelationPrior(shape, int(size))
     return BoundedPrior(
         Prior(law["family"], tuple(law["numbers"])),
         -inf if law["lower"] is None else law["lower"],
