@@ -38,7 +38,7 @@ from typing import Annotated, Any, NewType, cast, get_args, get_origin, get_type
 
 import numba
 import numpy as np
-from numba.core import cgutils, codegen
+from numba.core import cgutils, codegen, event
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic, typeof_impl
 from numba.np.arrayobj import populate_array
@@ -366,3 +366,23 @@ def allocating_kernel[**Arguments, Result](
 def put(room: np.ndarray[Any, Any], record: tuple[Any, ...]) -> None:
     """Write a record into an array of bytes."""
     _put(room, record)
+
+
+class CompileClock:
+    """Seconds that went by while kernels were compiled or read from the disk."""
+
+    def __init__(self) -> None:
+        self._listener = event.TimingListener()
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return float(self._listener.duration) if self._listener.done else 0.0
+
+
+@contextmanager
+def compile_clock() -> Iterator[CompileClock]:
+    """Time what is compiled inside, by any thread: while numba's compiler is held or waited for."""
+    clock = CompileClock()
+    with event.install_listener("numba:compiler_lock", clock._listener):
+        yield clock

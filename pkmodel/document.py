@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from pkmodel.bayes.correlation_prior import LKJ, CorrelationPrior
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.posterior import Cut, Posterior
-from pkmodel.bayes.told_priors import BoundedPrior, bounded_priors, told_priors
+from pkmodel.bayes.told_priors import MarginalPrior, marginal_priors, told_priors
 from pkmodel.diagnostics.etabar import EtaBar
 from pkmodel.diagnostics.individuals import effect_label
 from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.diagnostics.shrinkage import absent_effects
 from pkmodel.estimate.certificate import ExactComparison
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
@@ -253,7 +255,6 @@ def posterior_part(
     if posterior is None or diagnosis is None:
         return None
     chains, draws, _ = posterior.x.shape
-    labels = [effect_label(e.parameter, e.occasion) for e in problem.effects]
     priors = told_priors(problem.model)
     return {
         "target": posterior.target,
@@ -268,10 +269,10 @@ def posterior_part(
         "ess_tail": number(diagnosis.smallest_tail),
         "pareto_k": number(posterior.pareto_k),
         "weight_efficiency": number(posterior.efficiency),
-        "centred": [n for n, c in zip(labels, posterior.centred, strict=False) if c],
-        "non_centred": [n for n, c in zip(labels, posterior.centred, strict=False) if not c],
+        "centred": _effects_sampled(problem, posterior, centred=True),
+        "non_centred": _effects_sampled(problem, posterior, centred=False),
         "priors": {told.name: told.text for told in priors},
-        "prior_laws": {name: _law(b) for name, b in bounded_priors(problem.model).items()},
+        "prior_laws": {name: _law(prior) for name, prior in marginal_priors(problem.model).items()},
         "default_priors": [told.name for told in priors if told.is_default],
         "contradicted_priors": list(posterior.contradicted),
         "median": {
@@ -285,14 +286,27 @@ def posterior_part(
     }
 
 
-def _law(bounded: BoundedPrior) -> Part:
-    """Write a prior by its numbers; a bound that there is not is null."""
-    return {
-        "family": bounded.prior.family,
-        "numbers": list(bounded.prior.numbers),
-        "lower": number(bounded.lower),
-        "upper": number(bounded.upper),
-    }
+def _effects_sampled(problem: Problem, posterior: Posterior, *, centred: bool) -> list[str]:
+    """Name the effects in centred coordinates, or the others, but none that is absent."""
+    absent = absent_effects(problem.model)
+    return [
+        effect_label(e.parameter, e.occasion)
+        for e, is_centred in zip(problem.effects, posterior.centred, strict=False)
+        if is_centred == centred and (e.occasion or e.parameter not in absent)
+    ]
+
+
+def _law(prior: MarginalPrior) -> Part:
+    """Write a prior by its numbers, of a correlation by shape and size of its matrix.
+
+    A bound that there is not is null.
+    """
+    if isinstance(prior, CorrelationPrior):
+        family, numbers, bounds = LKJ, [prior.shape, float(prior.size)], prior.support
+    else:
+        family, numbers, bounds = prior.prior.family, [*prior.prior.numbers], prior.bounds
+    lower, upper = map(number, bounds)
+    return {"family": family, "numbers": numbers, "lower": lower, "upper": upper}
 
 
 def _cut(cut: Cut) -> Part:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pkmodel._jit import compile_clock
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
-from pkmodel.bayes.far_priors import far_priors
+from pkmodel.bayes.far_priors import excluded_priors, far_priors
 from pkmodel.bayes.few_draws import few_draws
 from pkmodel.bayes.flat_priors import improper_prior_warning
 from pkmodel.bayes.inference import infer
@@ -26,12 +28,18 @@ from pkmodel.definition import (
     given_options,
     given_threads,
 )
-from pkmodel.diagnostics.etabar import biased_effects, eta_bars
+from pkmodel.diagnostics.etabar import (
+    BAYES_CAUSES,
+    CAUSES,
+    EXACT_CAUSES,
+    biased_effects,
+    eta_bars,
+)
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
 from pkmodel.diagnostics.plausibility import implausible_estimates
 from pkmodel.diagnostics.too_few_data import scarce_data, unfittable
-from pkmodel.errors import FitError, within
+from pkmodel.errors import FitError, ModelError, within
 from pkmodel.estimate.bfgs import Ending
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance, covariance
@@ -46,8 +54,9 @@ from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
 from pkmodel.models.model import Model, Options
 from pkmodel.nodes import LEAST_SHARE
+from pkmodel.number import count
 from pkmodel.prediction import is_cold
-from pkmodel.problem import TIGHT, Problem
+from pkmodel.problem import EXACT, TIGHT, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 from pkmodel.subjects import Subjects, declared_subjects
@@ -72,6 +81,8 @@ def fit(
     seed: int | None = None,
     starts: int | None = None,
     covariance: bool | str | None = None,
+    chains: int | None = None,
+    draws: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
@@ -90,6 +101,10 @@ def fit(
         Replace those of the definition.
     covariance : bool or str, optional
         False leaves the standard errors out; else ``"sandwich"``, ``"r"`` or ``"s"``.
+    chains, draws : int, optional
+        Replace those of the definition: chains of full Bayes, or of each subject by SAEM; draws of
+        each chain of full Bayes, or of each subject by importance sampling. Refused with a method
+        that has none.
     threads : int
         Threads that share the subjects; the result is the same to the bit for any number.
     progress : callable, optional
@@ -115,7 +130,13 @@ def fit(
     model = given_model(model)
     with within(_source(model)):
         options = given_options(
-            model, method=method, seed=seed, starts=starts, covariance=covariance
+            model,
+            method=method,
+            seed=seed,
+            starts=starts,
+            covariance=covariance,
+            chains=chains,
+            draws=draws,
         )
     with within(_source(model)):
         title, problem, subjects, seconds = _prepare(model, data, options, threads)
@@ -126,35 +147,35 @@ def fit(
         faults = unfittable(problem)
         if faults:
             raise FitError(faults)
+        _check_priors(problem)
         _check_typical(problem)
     if is_cold() and progress is not None:
         progress(COMPILING)
     problem.load()
     seconds["read"] -= problem.loading
     seconds["compile"] = time.perf_counter() - begin - seconds["read"]
+    seconds.update(optimise=0.0, covariance=0.0)
     say = _named(progress, f"{title or problem.model.structure} by {options.method}")
-    mark = time.perf_counter()
     if options.method == FULL_BAYES:
         with within(_source(model)):
             return _full_bayes(title, problem, subjects, seconds, begin, say)
     unit = "iteration" if options.method == "saem" else "evaluation"
-    estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say, unit))
-    if estimate is None:
-        with within(_source(model)):
-            raise _undefined(problem)
-    problem, estimate = settled(problem, estimate)
-    seconds["optimise"] = time.perf_counter() - mark
-    mark = time.perf_counter()
+    with _timed(seconds, "optimise"):
+        estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say, unit))
+        if estimate is None:
+            with within(_source(model)):
+                raise _undefined(problem)
+        problem, estimate = settled(problem, estimate)
     uncertainty = None
     is_cut = estimate.ending == Ending.INTERRUPTED
     has_errors = options.covariance != "none" and not is_cut
     if has_errors and np.isfinite(estimate.final.objective):
         say("standard errors")
         try:
-            estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
+            with _timed(seconds, "covariance"):
+                estimate, uncertainty = _uncertainty(problem, estimate, options.covariance)
         except KeyboardInterrupt:
             is_cut = True
-    seconds["covariance"] = time.perf_counter() - mark
     seconds["total"] = time.perf_counter() - begin
     status = Status.INTERRUPTED if is_cut else _status(problem, estimate, uncertainty)
     warnings = _warnings(problem, estimate, uncertainty)
@@ -170,13 +191,12 @@ def _full_bayes(
     say: Progress,
 ) -> Fit:
     """Sample the posterior, and judge the draws."""
-    mark = time.perf_counter()
-    found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
-    if found is None:
-        raise _undefined(problem)
-    problem, estimate = settled(problem, found.estimate)
-    seconds["optimise"] = time.perf_counter() - mark
-    seconds.update(covariance=0.0, total=time.perf_counter() - begin)
+    with _timed(seconds, "optimise"):
+        found = infer(problem, _progress_line(problem.options.starts, say), _sampler_line(say))
+        if found is None:
+            raise _undefined(problem)
+        problem, estimate = settled(problem, found.estimate)
+    seconds["total"] = time.perf_counter() - begin
     judged = posterior_status(found.posterior, found.diagnosis)
     status = Status.INTERRUPTED if found.posterior.cut else judged
     warnings = _warnings(problem, estimate, None)
@@ -198,6 +218,18 @@ def _full_bayes(
     )
 
 
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    """Count the seconds of a phase, and those of compiling in it to the phase `compile`."""
+    begin = time.perf_counter()
+    with compile_clock() as clock:
+        try:
+            yield
+        finally:
+            seconds["compile"] += clock.seconds
+            seconds[phase] = time.perf_counter() - begin - clock.seconds
+
+
 def _named(progress: Progress | None, fit: str) -> Progress:
     """Return what tells of which fit it tells, for several may follow each other."""
 
@@ -212,7 +244,8 @@ def _sampler_line(say: Progress) -> Callable[[int, int, int], None]:
     """Return what tells in a line how far the sampler has come."""
 
     def tell(done: int, total: int, divergences: int) -> None:
-        say(f"draw {done} of {total}: {divergences} divergences")
+        after = count(divergences, "divergence")
+        say(f"draw {done} of {total}, tuning included: {after} after tuning")
 
     return tell
 
@@ -292,6 +325,13 @@ def _prepare(
     dataset, subjects = declared_subjects(given_data(model, data), groups)
     problem = Problem(population, dataset, options, threads=threads)
     return title, problem, subjects, {"read": time.perf_counter() - begin}
+
+
+def _check_priors(problem: Problem) -> None:
+    """Refuse priors of which nothing can be drawn."""
+    faults = excluded_priors(problem.model) if problem.options.method == FULL_BAYES else []
+    if faults:
+        raise ModelError(faults)
 
 
 def _check_typical(problem: Problem) -> None:
@@ -394,11 +434,15 @@ def _flip_flop(problem: Problem, estimate: Estimate) -> list[str]:
     ]
 
 
+BOUNDARY = ": no standard error is given for it"
+
+
 def _warnings(
     problem: Problem, estimate: Estimate, uncertainty: Covariance | None
 ) -> tuple[str, ...]:
     out = list(problem.dataset.warnings)
-    if problem.options.method == FULL_BAYES:
+    is_bayes = problem.options.method == FULL_BAYES
+    if is_bayes:
         out += few_draws(problem.options)
     out += _prior_warnings(problem)
     out += scarce_data(problem)
@@ -432,7 +476,7 @@ def _warnings(
             "draws and the integral differ, as where the effects of a subject have several modes"
         )
     for name in at_boundary(problem, estimate.x):
-        out.append(f"{name} is at a boundary: no standard error is given for it")
+        out.append(f"{name} is at a boundary{'' if is_bayes else BOUNDARY}")
     out += _flip_flop(problem, estimate)
     if len(estimate.starts) > 1 and estimate.agree < len(estimate.starts):
         out.append(f"only {estimate.agree} of {len(estimate.starts)} starts reached this objective")
@@ -443,8 +487,15 @@ def _warnings(
     if estimate.ending != "evaluated":
         found = parameters(problem, estimate.x, uncertainty)
         out += implausible_estimates(problem, estimate.x, found)
-        out += biased_effects(eta_bars(problem, estimate.x, estimate.final))
+        out += biased_effects(eta_bars(problem, estimate.x, estimate.final), _causes(problem))
     return tuple(out)
+
+
+def _causes(problem: Problem) -> str:
+    """Say what may put the mean of an effect off: no approximation where there is none."""
+    if problem.options.method == FULL_BAYES:
+        return BAYES_CAUSES
+    return EXACT_CAUSES if problem.likelihood in EXACT else CAUSES
 
 
 def _prior_warnings(problem: Problem) -> list[str]:
@@ -457,15 +508,21 @@ def _prior_warnings(problem: Problem) -> list[str]:
     return [f"the priors that are declared are not used: {method} has none"]
 
 
+FINER_NODES = "a higher fit.order, or method = 'imp', tells more"
+MORE_DRAWS = "more draws tell more, see fit.draws"
+DRAWN = "it is told at one point of the posterior, and the draws do not rest on it"
+
+
 def _integration(problem: Problem, estimate: Estimate) -> list[str]:
     """Warn where nodes or draws are too few for the integral over the effects."""
     orders = estimate.orders
+    remedy = DRAWN if problem.options.method == FULL_BAYES else ""
     out = []
     if orders is not None and not orders.is_settled:
         change = f"{orders.error:.2g}" if np.isfinite(orders.error) else "an unknown amount"
         out.append(
             f"quadrature of {orders} has not settled: with more nodes the objective changes by up "
-            f"to {change}; a higher fit.order, or method = 'imp', tells more"
+            f"to {change}; {remedy or FINER_NODES}"
         )
     few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
     if problem.likelihood == "imp" and few.size:
@@ -473,8 +530,8 @@ def _integration(problem: Problem, estimate: Estimate) -> list[str]:
         listed = ", ".join(str(v) for v in ids[:10]) + (" ..." if few.size > 10 else "")
         out.append(
             f"the draws of {few.size} subjects are worth less than {LEAST_SHARE:.0%} of their "
-            f"number ({listed}): their part of the objective is not to be trusted without more "
-            "draws, see fit.draws"
+            f"number ({listed}): their part of the objective is not to be trusted; "
+            f"{remedy or MORE_DRAWS}"
         )
     return out
 

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pkmodel.bayes.far_priors import excluded_priors
 from pkmodel.bayes.inference import CHAINS, DRAWS, TUNE
 from pkmodel.bayes.told_priors import told_priors
 from pkmodel.dataset import Dataset
@@ -19,6 +20,7 @@ from pkmodel.definition import FULL_BAYES, Definition
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.too_few_data import unfittable
 from pkmodel.errors import FitError
+from pkmodel.errors import Problem as Fault
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import argument_ranges
 from pkmodel.formula.syntax import BlockUse
@@ -26,6 +28,7 @@ from pkmodel.marks import MARKS
 from pkmodel.models.model import Model, OmegaBlock, Options
 from pkmodel.number import count
 from pkmodel.posterior_text import PRIORS, prior_lines
+from pkmodel.problem import Problem
 from pkmodel.result import Fit
 from pkmodel.shipped import shipped_data, shipped_fits, shipped_folder, shipped_trials
 
@@ -44,15 +47,22 @@ def overview(definition: Definition, evaluation: Fit) -> RenderableType:
     Raises
     ------
     FitError
-        A fit would be refused, for the data cannot tell what is to be estimated.
+        A fit would be refused, for the data cannot tell what is to be estimated, or the bounds
+        leave nothing of a prior.
     """
-    faults = unfittable(evaluation.problem)
+    faults: list[str | Fault] = [*unfittable(evaluation.problem), *_excluded(definition)]
     if faults:
         raise FitError(faults, str(definition.path or ""))
     data, model = evaluation.problem.dataset, definition.model
     blocks = [
         Text(definition.title or "Untitled fit", style="bold"),
-        _grid([*_data_lines(data), *_subject_lines(evaluation), ("ranges", _ranges(evaluation))]),
+        _grid(
+            [
+                *_data_lines(evaluation.problem),
+                *_subject_lines(evaluation),
+                ("ranges", _ranges(evaluation)),
+            ]
+        ),
         _covariates(data, model),
         _grid(_model_lines(definition, evaluation)),
         _structural(evaluation),
@@ -95,7 +105,8 @@ def _title(definition: str) -> str:
 # -- data ---------------------------------------------------------------------------------------
 
 
-def _data_lines(data: Dataset) -> list[tuple[str, str]]:
+def _data_lines(problem: Problem) -> list[tuple[str, str]]:
+    data = problem.dataset
     units = data.units
     declared = (
         f"time {units.time}, amount {units.amount}, concentration {units.concentration}; "
@@ -113,10 +124,17 @@ def _data_lines(data: Dataset) -> list[tuple[str, str]]:
         ),
         ("doses", _doses(data)),
         ("units", declared if units.is_declared else "not declared, taken as consistent"),
-        ("covariates", f"{data.covariate_rule.upper()} where they change in time"),
+        ("covariates", _rule(problem)),
     ]
     excluded = [f"{count} rows {why}" for why, count in data.excluded.items()]
     return [*lines, ("left out", ", ".join(excluded))] if excluded else lines
+
+
+def _rule(problem: Problem) -> str:
+    """Say by which rule covariates change in time, where the model has use for one."""
+    if problem.varies:
+        return f"{problem.dataset.covariate_rule.upper()} where they change in time"
+    return "none that the model uses changes in time"
 
 
 def _ranges(evaluation: Fit) -> str:
@@ -266,10 +284,19 @@ def _effects(name: str, omega: Iterable[OmegaBlock]) -> str:
             text = f"{block.matrix[k][k]:g}"
             text += " between occasions" if block.occasion else ""
             text += " fixed" if block.fixed else ""
-            others = [p for p in block.parameters if p != name]
-            text += f", correlated with {', '.join(others)}" if others else ""
-            parts.append(text)
+            parts.append("; ".join([text, *_covariances(block, k)]))
     return "; ".join(parts) or "none"
+
+
+def _covariances(block: OmegaBlock, k: int) -> list[str]:
+    """Write the initial covariances of an effect with the others of its block."""
+    deviations = np.sqrt(np.diag(np.array(block.matrix)))
+    return [
+        f"covariance with {other} {block.matrix[k][j]:g} "
+        f"(correlation {block.matrix[k][j] / (deviations[k] * deviations[j]):.3g})"
+        for j, other in enumerate(block.parameters)
+        if j != k
+    ]
 
 
 def _blocks(data: Dataset, model: Model) -> list[RenderableType]:
@@ -298,6 +325,11 @@ def _thetas(model: Model) -> Table:
         for t in model.theta
     ]
     return _table(("theta", "initial", "lower", "upper", ""), rows, right=range(1, 4))
+
+
+def _excluded(definition: Definition) -> list[Fault]:
+    is_bayes = definition.options.method == FULL_BAYES
+    return excluded_priors(definition.model) if is_bayes else []
 
 
 def _priors(definition: Definition) -> list[RenderableType]:

@@ -248,7 +248,13 @@ class Packing:
     def moved(self, x: Vector, name: str, value: float) -> Vector:
         """Return a packed vector with one of `names` at another value.
 
-        That is a theta, a coefficient, or a variance, whose correlations stay.
+        That is a theta, a coefficient, a variance, whose correlations stay, or a covariance, beside
+        which all others stay.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            With this covariance the matrix of its block is not positive definite.
         """
         out, k = x.copy(), self.names.index(name)
         kind, _, parameter = name.partition(" ")
@@ -256,6 +262,8 @@ class Packing:
             out[k] = _to_free(self.model.theta[self.theta[k]], value)
         elif kind == "sigma":
             out[k] = np.log(value)
+        elif "," in parameter:
+            self._move_covariance(out, kind, parameter.split(","), value)
         else:
             row = [
                 j
@@ -266,6 +274,15 @@ class Packing:
             out[row] *= ratio
             out[k] += np.log(ratio)
         return out
+
+    def _move_covariance(self, x: Vector, kind: str, pair: list[str], value: float) -> None:
+        factors = self._free_factors(x)
+        for block, part, factor in zip(self.blocks, self.block_parts, factors, strict=True):
+            if block.occasion == (kind == "occasion") and set(pair) <= set(block.parameters):
+                i, j = (block.parameters.index(end) for end in pair)
+                matrix = factor @ factor.T
+                matrix[i, j] = matrix[j, i] = value
+                x[part] = pack_factor(np.linalg.cholesky(matrix))
 
     @np.errstate(over="ignore", invalid="ignore")
     def unpack(self, x: Vector) -> Values:

@@ -74,12 +74,18 @@ def sampler_text(document: Document) -> str:
         made = kept_draws(tuple(cut["kept"]), told["draws"])
     text = (
         f"NUTS on {TARGETS[told['target']]}; {made} after {told['tune']}, "
-        f"{told['gradients']} gradients"
+        f"{told['gradients']} gradients, and {search_evaluations(document)} evaluations before "
+        "them in the search for a start"
     )
     for key, label in (("centred", "centred"), ("non_centred", "non-centred")):
         if told[key]:
             text += f"; {label}: {', '.join(told[key])}"
     return text
+
+
+def search_evaluations(document: Document) -> int:
+    """Count the evaluations in the search for a start: those in all less those of the sampler."""
+    return int(document["evaluations"]) - int(document["posterior"]["gradients"])
 
 
 def posterior_row(document: Document, label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -109,6 +115,9 @@ def prior_lines(priors: Mapping[str, str], default: Collection[str]) -> list[str
 
 def seconds_text(document: Document) -> str:
     """Say what took how many seconds; of draws from a posterior the sampling, and no errors.
+
+    The document says `optimise` for every method; of full Bayes it is called `sample` here, with
+    the search for a start and the diagnosis.
 
     Examples
     --------

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose, posterior_parameters
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior_curves import prior_curves
-from pkmodel.bayes.told_priors import bounded_priors
+from pkmodel.bayes.told_priors import marginal_priors
 from pkmodel.comparability import LEVEL, Comparability, compare_groups
 from pkmodel.contrast.progress import silent
 from pkmodel.datatree import fit_tree
@@ -67,7 +67,7 @@ from pkmodel.kernels.residual import QUANTIFIED
 from pkmodel.models.model import Model, Options
 from pkmodel.output_folder import replace_folder
 from pkmodel.problem import Problem
-from pkmodel.status import Status
+from pkmodel.status import DIVERGENT_WITHOUT_VARIANCES, Status
 from pkmodel.subjects import Subjects
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ class Fit:
         """What the status means and what to do."""
         if self.status is Status.INTERRUPTED:
             return interrupted_advice(self.problem, self.estimate, self.posterior)
+        if self.status is Status.DIVERGENT and all(block.fixed for block in self.model.omega):
+            return DIVERGENT_WITHOUT_VARIANCES
         return self.status.advice
 
     @property
@@ -211,7 +213,9 @@ class Fit:
         """One row per subject: modes, parameters, objective, group and exposure, covariates.
 
         Parameters and covariates are those of the first record; CSS and CL_BSA are those of
-        `exposure`, by the covariates and the size at the end of the longest infusion.
+        `exposure`, by the covariates and the size at the end of the longest infusion. Of full Bayes
+        parameters are those of the modes at the mean of the unconstrained parameters, but CSS and
+        CL_BSA, as all exposure, medians of draws.
         """
         exposure = self.exposure
         more = {name: exposure[name] for name in ("GROUP", "CSS", "CL_BSA") if name in exposure}
@@ -297,7 +301,7 @@ class Fit:
     def prior_curves(self) -> pd.DataFrame | None:
         """Density of each prior about the draws of full Bayes; see `prior_curves`; None without."""
         draws = self.population_draws
-        return None if draws is None else prior_curves(bounded_priors(self.model), draws)
+        return None if draws is None else prior_curves(marginal_priors(self.model), draws)
 
     def summary(self) -> pd.DataFrame:
         """Tabulate the parameters.

@@ -40,6 +40,13 @@ class Status(StrEnum):
         return self in (Status.CONVERGED, Status.SAMPLED)
 
 
+DIVERGENT_WITHOUT_VARIANCES = (
+    "Some trajectories of the sampler diverged, so part of the posterior may be missing: the draws "
+    "are not to be used. No variance of effects is estimated, so that it is the other parameters "
+    "that the data leave open: try closer priors of these, or more draws to adapt (tune)."
+)
+"""Advice in place of that of `Status.DIVERGENT`, which speaks of variances."""
+
 _ADVICE = {
     Status.CONVERGED: "The objective cannot be lowered further near the estimates.",
     Status.NOT_CONVERGED: (

@@ -36,6 +36,11 @@ LARGE_SHRINKAGE = 0.3
 LARGE_DIFFERENCE = 1.0
 """Of one subject's objective to its exact one."""
 
+UNTOLD_SHRINKAGE = (
+    "of an effect it takes two subjects with observations, and a variance that is not fixed at "
+    "next to nothing"
+)
+
 COVARIANCES = {"sandwich": "sandwich of R and S", "r": "from R", "s": "from S"}
 MARKS = {"ok": "green", "look": "yellow", "FAIL": "bold red", "-": "dim"}
 
@@ -316,6 +321,8 @@ def _shrinkage(document: Document) -> Check:
     shrinkage = document["shrinkage"]
     values = {**shrinkage["eta"], "residual": shrinkage["epsilon"]}
     finding = ", ".join(f"{name} {percent(value) or UNKNOWN}" for name, value in values.items())
+    if None in shrinkage["eta"].values() and not document["failed_subjects"]:
+        finding += f"; {UNTOLD_SHRINKAGE}"
     is_large = any(v is not None and v > LARGE_SHRINKAGE for v in values.values())
     return Check("shrinkage", "look" if is_large else "ok", finding)
 
@@ -343,7 +350,9 @@ def _estimates(document: Document) -> RenderableType:
         return Group(ParameterTable(document), Text(note, style="dim"))
     note += (
         "\nbulk, tail: effective draws of the middle, and of the 5 % and 95 % quantiles"
-        "\nobjective, modes and predictions: at the mean of the unconstrained parameters"
+        "\nobjective, predictions, modes with their parameters (individuals.csv): at the mean of"
+        "\nthe unconstrained parameters; exposure (exposure.csv; CSS, CL_BSA of individuals.csv):"
+        "\nmedians of draws"
     )
     told = document["posterior"]
     lines = prior_lines(told["priors"], told["default_priors"])

@@ -26,6 +26,7 @@ from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
 from pkmodel.document import posterior_part
 from pkmodel.estimate.orders import SETTLED
+from pkmodel.fitting import _sampler_line
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.posterior_text import posterior_checks
@@ -350,6 +351,24 @@ def test_a_normal_law_is_sampled():
     assert not np.any(chains.statistics["diverging"])
 
 
+class Walled(Normal):
+    """A normal law without what is beyond 0.5, where trajectories end in divergences."""
+
+    def __call__(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = super().__call__(vector)
+        return (value, slope) if np.all(np.abs(vector) < 0.5) else (-np.inf, slope)
+
+
+def test_divergences_that_are_told_on_the_way_are_those_of_draws_that_are_kept():
+    told: list[tuple[int, int, int]] = []
+    settings = Settings(chains=1, tune=500, draws=3, seed=1)
+    chains = sample(Walled(), settings, lambda *numbers: told.append(numbers))
+    assert told[-1] == (503, 503, int(np.sum(chains.statistics["diverging"])))
+    lines: list[str] = []
+    _sampler_line(lines.append)(*told[-1][:2], 1)
+    assert lines == ["draw 503 of 503, tuning included: 1 divergence after tuning"]
+
+
 def test_the_same_seed_gives_the_same_draws_for_any_number_of_threads():
     data = bolus_data(4, [2.0, 8.0], 11)
     runs = []
@@ -474,6 +493,14 @@ def test_the_summary_tells_of_draws_and_priors(fitted):
     assert row["se"] == pytest.approx(drawn.std(ddof=1))
     assert row["lower"] == pytest.approx(np.quantile(drawn, 0.025))
     document = fitted.to_dict()
+    made = document["posterior"]["gradients"]
+    before = document["evaluations"] - made
+    assert before > 0
+    words = f"{made} gradients, and {before} evaluations before them in the search for a start"
+    text = " ".join(summary_text(document).split())
+    assert words in text
+    assert "predictions, modes with their parameters (individuals.csv): at the mean of" in text
+    assert "exposure (exposure.csv; CSS, CL_BSA of individuals.csv): medians of draws" in text
     assert document["posterior"]["priors"]["theta cl"] == "lognormal(median 0.005, log sd 2)"
     assert document["posterior"]["priors"]["sd of omega CL"] == "half-normal(scale 1)"
     assert not fitted.converged

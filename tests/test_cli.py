@@ -102,6 +102,33 @@ def test_options_reach_the_fit(tmp_path):
     assert (document["method"], document["seed"], document["threads"]) == ("fo", 9, 2)
 
 
+def test_chains_and_draws_reach_the_fit_and_what_it_writes(tmp_path):
+    out = tmp_path / "o"
+    asked = ("--method", "nuts", "--chains", 2, "--draws", 30, "--seed", 1)
+    result = _run("fit", PHENOBARBITAL, "--out", out, *asked)
+    assert result.exit_code == 1, result.output
+    told = json.loads((out / "fit.json").read_text())["posterior"]
+    assert (told["chains"], told["draws"]) == (2, 30)
+
+
+@pytest.mark.parametrize("command", ["fit", "compare-groups"])
+@pytest.mark.parametrize(("method", "option"), [("focei", "chains"), ("saem", "draws")])
+def test_chains_and_draws_are_refused_by_methods_without(command, method, option):
+    result = _run(command, "blinatumomab", "--method", method, f"--{option}", 2)
+    assert result.exit_code == 2, result.output
+    assert f'{option}: goes with method = "' in result.stderr
+    assert 'or method = "nuts" only; remove it' in result.stderr
+
+
+def test_what_belongs_to_a_fit_is_refused_with_published_summaries(tmp_path):
+    (tmp_path / "published.csv").write_text("group,metric,n,mean,sd\na,CL,3,1,1\nb,CL,3,1,1\n")
+    for option in ("--draws", "--chains", "--seed", "--method"):
+        value = "nuts" if option == "--method" else "2"
+        result = _run("compare-groups", tmp_path / "published.csv", option, value)
+        assert result.exit_code == 2, result.output
+        assert "belong to a fit, not to published summaries" in " ".join(result.stderr.split())
+
+
 def test_a_former_run_is_replaced(tmp_path):
     runs = [
         _run("evaluate", PHENOBARBITAL, "--method", method, "--out", tmp_path / "o")
@@ -179,7 +206,7 @@ def test_check_says_what_it_understood():
         "observations 155, 1 to 6 a subject, 0 censored",
         "doses 589: 589 boluses",
         "time h, amount mg, concentration mg/L",
-        "NOCB where they change in time",
+        "covariates none that the model uses changes in time",
         "v * WT * where(APGR < 5, 1 + v_apgr, 1)",
         "WT 0.6 1.3 3.6 0 constant CL, V",
         "v_apgr 0.1 -0.99 inf",

@@ -341,7 +341,12 @@ SHAPE_FAULTS = [
     ),
     (
         '[fit]\nmethod = "nuts"\n[prior.omega]\nCL = { half_normals = 1 }',
-        "[prior] omega CL: unknown key half_normals (did you mean `half_normal`?",
+        "[prior] omega CL: unknown key half_normals (did you mean `half_normal`? known: "
+        "half_normal, half_t, lognormal, flat)",
+    ),
+    (
+        '[fit]\nmethod = "nuts"\n[prior.theta]\ncl = { cauchy = 1 }',
+        "[prior] theta cl: unknown key cauchy (known: normal, lognormal, student_t, flat)",
     ),
     (
         '[fit]\nmethod = "nuts"\n[prior.omega]\nV = { half_normal = 1 }',

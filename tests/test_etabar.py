@@ -92,6 +92,30 @@ def test_an_approximation_that_does_not_hold_is_warned_of() -> None:
     assert not any("mean of the random effects" in w for w in with_interaction.warnings)
 
 
+@pytest.mark.parametrize(
+    ("method", "cause"),
+    [("nuts", "or a prior"), ("agq", "its distribution does"), ("focei", "app")],
+)
+def test_an_approximation_is_blamed_only_where_there_is_one(method: str, cause: str) -> None:
+    """The clearance is held at twice what the data say, by a prior or fixed."""
+    definition = pk.read_definition("phenobarbital")
+    theta = {t.name: t for t in definition.model.theta}
+    cl = replace(theta["cl"], init=0.01, fixed=method != "nuts")
+    narrow = pk.Priors(theta={"cl": pk.Prior("lognormal", (0.01, 0.001))})
+    model = replace(
+        definition.model,
+        theta=(cl, theta["v"], theta["v_apgr"]),
+        priors=narrow if method == "nuts" else None,
+    )
+    options = pk.Options(method)
+    if method == "nuts":
+        options = pk.Options(method, draws=20, tune=20, chains=1)
+    fit = pk.fit(replace(definition, model=model, options=options), covariance=False)
+    (warning,) = [w for w in fit.warnings if "mean of the random effects" in w]
+    assert cause in warning
+    assert ("approximation" in warning) == (method == "focei")
+
+
 def test_initial_values_are_not_judged() -> None:
     """Evaluated at a clearance of twice the estimate, no effect has mean zero."""
     definition = pk.read_definition("phenobarbital")

@@ -440,3 +440,15 @@ def test_integrals_that_are_not_to_be_trusted_are_warned_of() -> None:
     sampled, quadrature = with_wide_effects(9.0, "imp"), with_wide_effects(9.0, "agq")
     assert any("are worth less than 10% of their number" in text for text in sampled.warnings)
     assert any("has not settled" in text for text in quadrature.warnings)
+
+
+def test_a_warning_of_an_integral_names_a_remedy_that_the_method_has() -> None:
+    """Full Bayes has no order, its draws are those of chains, and these need no objective."""
+    for method, remedy in (
+        ("agq", "a higher fit.order"),
+        ("imp", "see fit.draws"),
+        ("nuts", "the draws do not rest on it"),
+    ):
+        told = "; ".join(with_wide_effects(9.0, method).warnings)
+        assert remedy in told
+        assert ("fit." in told) == (method != "nuts")

@@ -56,6 +56,20 @@ def test_a_frame_gives_the_objective_of_the_file():
     assert abs(pk.evaluate(wrong, TABLE).objective - whole.objective) > 100
 
 
+def test_what_is_asked_counts_before_what_is_said_to_another_method():
+    """Draws of the definition are not those of a method without; draws that are asked for are."""
+    sampled = replace(DEFINITION, options=Options("imp", draws=500))
+    assert given_options(sampled, method="saem").draws is None
+    assert given_options(sampled, draws=700).draws == 700
+    assert given_options(sampled, method="nuts", chains=3, draws=70) == Options(
+        "nuts", chains=3, draws=70
+    )
+    with pytest.raises(pk.ModelError, match=r"^draws: goes with method = \"imp\" or .*remove it$"):
+        given_options(sampled, method="saem", draws=70)
+    with pytest.raises(pk.ModelError, match=r"^chains: expected a whole number from 1 on, got 0$"):
+        given_options(sampled, method="nuts", chains=0)
+
+
 def test_a_dataset_must_be_in_the_declared_units():
     same = {"time": "hr", "amount": "mg", "concentration": "ug/mL"}
     data = pk.read_dataset(FILE, units=same)

@@ -171,6 +171,18 @@ def test_parameters_that_more_subjects_tell_are_counted(changes, expected):
     assert parameters_by_subject(Problem(model, data, pk.Options())) == expected
 
 
+def test_subjects_without_observations_do_not_count_in_the_mixed_criterion(fits, found):
+    """Their records hold doses alone. Seen 6e-4, by the errors of two quadratures."""
+    assert GIVEN.data is not None
+    table = pd.read_csv(GIVEN.data.file, na_values=".")
+    more = table[table["MDV"] == 1].assign(ID=lambda t: 1000 + t["ID"])
+    definition = replace(GIVEN, data=replace(GIVEN.data, allow=("no_observations",)))
+    fit = pk.fit(definition, pd.concat([table, more]), covariance=False)
+    assert fit.n_subjects == 2 * 59
+    mixed = judged(fit).mixed_bic
+    assert mixed == pytest.approx(found.table.loc["FOCE-I", "mixed_bic"], abs=2 * SETTLED)
+
+
 def test_a_log_normal_error_is_judged_on_the_scale_of_the_data(fits, found):
     """AIC of log DV would be lower by 2 sum log DV."""
     result = fits["log error"]
@@ -321,6 +333,18 @@ def test_a_fit_that_did_not_converge_has_no_criteria_and_no_test(fits):
     assert np.all(np.isnan(row[["aic", "bic", "mixed_bic", "elpd"]].astype(float)))
     assert np.isnan(found.tests["p"]).all()
     assert any("short: not converged; no criteria" in text for text in found.warnings)
+    assert "nothing to compare" not in str(found)
+
+
+def test_where_no_fit_ended_as_it_should_there_is_said_to_be_nothing_to_compare(fits):
+    few = replace(GIVEN, title="few", options=pk.Options("nuts", draws=20, tune=20, chains=2))
+    short = replace(GIVEN, title="short", options=pk.Options(max_evaluations=3))
+    failed = [pk.fit(few), pk.fit(short, covariance=False)]
+    text = " ".join(str(pk.compare(failed)).split())
+    assert "nothing to compare: no fit ended as it should" in text
+    for fit in failed:
+        assert f"{fit.title}: {fit.status}; no criteria, no test, no elpd" in text
+    assert "± SE" not in text
 
 
 def test_names_tell_fits_apart(fits):

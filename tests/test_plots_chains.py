@@ -10,6 +10,7 @@ import plot_cases
 from pkmodel.errors import DataError
 from pkmodel.plots import chain_ranks, chain_traces
 from pkmodel.plots.chains import BINS
+from pkmodel.plots.parameter_title import parameter_title
 from pkmodel.plots.style import VIRTUAL
 
 
@@ -26,12 +27,13 @@ def draws() -> pd.DataFrame:
 def test_traces_are_the_draws_of_each_chain(draws):
     plot = chain_traces(draws, is_virtual=False)
     for axes, name in zip(plot.figure.axes, ("theta a$b$", "omega b"), strict=True):
-        assert axes.get_title("left") == name
+        assert axes.get_title("left") == parameter_title(name)
         for k, line in enumerate(axes.get_lines()):
             own = draws[draws["chain"] == k]
             np.testing.assert_array_equal(line.get_xdata(), own["draw"])
             np.testing.assert_array_equal(line.get_ydata(), own[name])
     assert plot.data is draws
+    assert plot.figure.axes[1].get_title("left") == "omega b (variance)"
 
 
 def test_ranks_are_shares_of_each_bin(draws):

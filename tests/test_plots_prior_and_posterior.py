@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 import plot_cases
+from pkmodel.bayes.correlation_prior import CorrelationPrior
 from pkmodel.bayes.family import density
 from pkmodel.bayes.prior_curves import prior_curves
 from pkmodel.bayes.told_priors import BoundedPrior
@@ -24,6 +25,7 @@ PRIORS = {
     "theta flat": BoundedPrior(Prior("flat")),
     "sd of omega CL": BoundedPrior(Prior("half_normal", (5.0,))),
     "sigma additive": BoundedPrior(Prior("student_t", (4.0, 1.0, 2.0)), 0.0, 3.0),
+    "correlation of omega CL,V": CorrelationPrior(2.0, 3),
 }
 
 
@@ -32,9 +34,16 @@ def draws() -> pd.DataFrame:
     rng = np.random.default_rng(1)
     table = pd.DataFrame(1.0 + 0.1 * rng.normal(size=(300, 6)))
     table.columns = [
-        "theta a$b$", "theta far", "theta flat", "omega CL", "omega CL,V", "sigma additive"
-    ]  # fmt: skip
-    return table.assign(chain=1)
+        "theta a$b$",
+        "theta far",
+        "theta flat",
+        "omega CL",
+        "omega V",
+        "sigma additive",
+    ]
+    correlation = np.tanh(rng.normal(size=300))
+    covariance = correlation * np.sqrt(table["omega CL"] * table["omega V"])
+    return table.assign(chain=1, correlation=correlation, **{"omega CL,V": covariance})
 
 
 LAWS = [
@@ -70,6 +79,29 @@ def test_curves_cover_the_draws_and_the_prior_where_it_is_near_or_far_off(draws)
     assert 0.0 <= curves.loc["sd of omega CL", "min"] < deviation.min()
     assert 0.0 < curves.loc["sigma additive", "min"] < draws["sigma additive"].min()
     assert draws["sigma additive"].max() < curves.loc["sigma additive", "max"] < 3.0
+
+
+@pytest.mark.parametrize(("shape", "size"), [(2.0, 2), (0.8, 3), (1.0, 2), (50.0, 4)])
+def test_the_law_of_a_correlation_is_the_beta_law_that_lkj_gives_it(shape, size):
+    power = shape - 1.0 + 0.5 * size
+    law, prior = stats.beta(power, power, loc=-1.0, scale=2.0), CorrelationPrior(shape, size)
+    at = np.linspace(-0.99, 0.99, 41)
+    np.testing.assert_allclose(prior.density(at), law.pdf(at), rtol=1e-10)
+    np.testing.assert_allclose(prior.middle(0.999), law.ppf([0.0005, 0.9995]), rtol=1e-10)
+    np.testing.assert_array_equal(prior.density(np.array([-1.01, 1.01])), 0.0)
+
+
+def test_posteriors_of_correlations_are_drawn_beside_their_prior(draws):
+    curves = prior_curves(PRIORS, draws)
+    axes = prior_and_posterior(draws, curves, is_virtual=False).figure.axes[-1]
+    assert axes.get_title("left") == "correlation of omega CL,V"
+    bars = axes.patches
+    assert bars[0].get_x() == pytest.approx(draws["correlation"].min())
+    assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(draws["correlation"].max())
+    (line,) = axes.get_lines()
+    np.testing.assert_allclose(
+        line.get_ydata(), stats.beta(2.5, 2.5, -1.0, 2.0).pdf(line.get_xdata()), rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("is_virtual", [True, False])

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
+import pkmodel as pk
 from pkmodel.bayes.default_priors import complete
 from pkmodel.bayes.diagnosis import Diagnosis
 from pkmodel.bayes.family import draw, encode, middle, quantile
-from pkmodel.bayes.far_priors import contradicted_priors, far_priors
+from pkmodel.bayes.far_priors import contradicted_priors, excluded_priors, far_priors
 from pkmodel.bayes.flat_priors import improper_prior_warning, improper_priors
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior, draw_correlations
 from pkmodel.bayes.told_priors import told_priors
+from pkmodel.cli import main
+from pkmodel.definition import write_definition
 from pkmodel.errors import ModelError
 from pkmodel.kernels.prior import log_density
-from pkmodel.models.model import Model, OmegaBlock, Residual, Sigma, Theta
+from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.packing import Packing
 
@@ -138,6 +143,31 @@ FAULTY = [
 def test_a_prior_that_is_none_is_refused_when_it_is_made(given, message):
     with pytest.raises(ModelError, match=message):
         Prior(*given)
+
+
+def test_priors_of_other_members_are_refused_when_they_are_made():
+    """All faults at once, each with its place; what may stand there is said."""
+    with pytest.raises(ModelError) as caught:
+        Priors(
+            theta={"cl": 0.5, "v": Prior("half_normal", (1.0,))},
+            omega={"CL": Prior("normal", (0.0, 1.0))},
+            occasion=Prior("flat"),
+            lkj=-1.0,
+        )
+    told = str(caught.value).splitlines()
+    expected = (
+        r"theta cl: expected a Prior, such as Prior\(.*\), got 0.5",
+        r"theta v: 'half_normal' is no .* \(did you mean `normal`\? known: normal, lognormal, stud",
+        r"omega CL: 'normal' is no .* known: half_normal, half_t, lognormal, flat\)",
+        r"occasion: expected priors by name, such as \{'cl': Prior",
+        r"lkj: expected a positive number, got -1.0",
+    )
+    assert len(told) == len(expected)
+    for line, pattern in zip(told, expected, strict=True):
+        assert re.match(pattern, line), line
+    for shape in (0.0, np.nan, np.inf, "2", True):
+        with pytest.raises(ModelError, match="lkj: expected a positive number"):
+            Priors(lkj=shape)
 
 
 def test_a_list_of_numbers_makes_the_same_prior():
@@ -293,6 +323,35 @@ def test_declared_priors_take_the_place_of_defaults():
     assert priors.lkj == 2.5
 
 
+@pytest.mark.parametrize("deviations", [5.0, 7.0])
+def test_a_prior_beyond_its_bounds_is_refused_before_it_is_sampled(deviations, tmp_path):
+    """Five deviations beyond 0 a share of 3e-7 is left and warned of, seven beyond 1e-12."""
+    prior = Prior("normal", (-2.0 * deviations, 2.0))
+    told = f"its bounds leave {stats.norm.sf(deviations):.1e} of"
+    model = replace(MODEL, priors=Priors(theta={"cl": prior}))
+    assert any(told in text for text in far_priors(model))
+    faults = [str(fault) for fault in excluded_priors(model)]
+    assert [told in fault for fault in faults] == [True] * (deviations > 6.0)
+    if not faults:
+        return
+    given = pk.read_definition("phenobarbital")
+    given = replace(given, model=replace(given.model, priors=model.priors), options=Options("nuts"))
+    with pytest.raises(
+        ModelError, match=r"\[prior\] theta cl: its bounds leave 1.3e-12 of it, normal"
+    ):
+        pk.fit(given)
+    write_definition(given, tmp_path / "far.toml")
+    for command in ("fit", "check"):
+        ended = CliRunner().invoke(main, [command, str(tmp_path / "far.toml")])
+        assert ended.exit_code == 2, ended.output
+        assert "[prior] theta cl: its bounds leave 1.3e-12" in ended.stderr
+
+
+def test_a_share_too_small_for_a_number_is_said_to_be_small():
+    model = replace(MODEL, priors=Priors(theta={"cl": Prior("normal", (-400.0, 2.0))}))
+    assert "its bounds leave less than 1e-300 of" in str(excluded_priors(model)[0])
+
+
 def test_priors_far_from_initial_values_are_named():
     assert far_priors(MODEL) == []
     priors = Priors(
@@ -323,8 +382,10 @@ def test_priors_far_from_initial_values_are_named():
 def _natural(**changes: float) -> np.ndarray:
     """Return the initial values, or those given, in the order of the packing."""
     packing = Packing(MODEL, 1)
-    values = dict(zip(packing.names, packing.natural(packing.initial()), strict=True))
-    return np.array(list((values | changes).values()))
+    x = packing.initial()
+    for name, value in changes.items():  # of a variance correlations stay
+        x = packing.moved(x, name, value)
+    return packing.natural(x)
 
 
 def _contradicted(
@@ -423,6 +484,38 @@ def test_a_moved_parameter_is_there_and_no_other_is_elsewhere():
             is_scaled = other_kind == kind and "," in pair and parameter in pair.split(",")
             wanted = before[other] * (np.sqrt(0.7) if is_scaled else 1.0)
             assert found == pytest.approx(wanted, rel=1e-14), (name, other)
+
+
+def test_a_moved_covariance_is_there_and_no_other_is_elsewhere():
+    """Between subjects and nowhere else; worst seen 1e-16."""
+    packing = Packing(MODEL, 1)
+    start = packing.initial()
+    before = dict(zip(packing.names, packing.natural(start), strict=True))
+    for name in (n for n in before if "," in n):
+        natural = packing.natural(packing.moved(start, name, -0.04))
+        wanted = before | {name: -0.04}
+        np.testing.assert_allclose(natural, list(wanted.values()), rtol=1e-12, atol=1e-15)
+    with pytest.raises(np.linalg.LinAlgError):
+        packing.moved(start, "omega CL,V", 0.31)
+
+
+def test_a_correlation_that_lkj_holds_for_next_to_impossible_is_named():
+    """By its initial value, by its posterior, and by where the data alone put it."""
+    narrow = replace(MODEL, priors=replace(MODEL.priors, lkj=400.0))
+    (text,) = [t for t in far_priors(narrow) if "correlation of omega CL,V" in t]
+    high = stats.beta(400.5, 400.5, -1.0, 2.0).ppf(0.9995)
+    assert "its initial value 0.333 is above the middle 99.9 % of its prior, LKJ(400)" in text
+    assert f"3 effects, which is {-high:.3g} to {high:.3g}" in text
+    assert not any("correlation" in text for text in far_priors(MODEL))
+    found = _contradicted({"omega CL,V": 0.2955})
+    assert list(found) == ["correlation of omega CL,V"]
+    assert "its posterior, median 0.97" in found["correlation of omega CL,V"]
+    alone = _contradicted({}, {"omega CL,V": 0.2955}, 60.0)
+    assert list(alone) == ["correlation of omega CL,V"]
+    assert "the data alone put it at 0.985" in alone["correlation of omega CL,V"]
+    vague = {"omega CL,V": 8.0}
+    both = _contradicted({}, {"omega CL,V": 0.2955, "theta v": 70.0}, 60.0, vague)
+    assert list(both) == ["theta v"]
 
 
 def test_a_flat_prior_without_two_bounds_is_said_to_be_improper():

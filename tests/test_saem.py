@@ -13,6 +13,7 @@ import pkmodel as pk
 from grid_likelihood import grid_score
 from pkmodel.models.model import OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.plots import parameter_path
+from pkmodel.plots.parameter_title import parameter_title
 from pkmodel.problem import Problem
 from pkmodel.summary import checks
 from saem_cases import CASES, OCCASIONS, RICH, censor, infusions
@@ -270,7 +271,7 @@ def test_files_hold_the_iterations(fitted, tmp_path):
 def test_every_parameter_has_its_panel_and_every_phase_its_line(fitted):
     plot = parameter_path(fitted.iterations, is_virtual=True)
     titles = [axes.get_title("left") for axes in plot.figure.axes]
-    assert titles == list(fitted.problem.packing.names)
+    assert titles == [parameter_title(name) for name in fitted.problem.packing.names]
     for axes in plot.figure.axes:
         assert [line.get_linestyle() for line in axes.lines] == [":", "--", "-"]
     assert [t.get_text() for t in plot.figure.legends[0].get_texts()] == [

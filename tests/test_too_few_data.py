@@ -10,9 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 import pkmodel as pk
+from pkmodel.bayes.diagnosis import diagnose
+from pkmodel.bayes.posterior import Posterior
 from pkmodel.cli import main
+from pkmodel.contrast.comparison import given_comparison
+from pkmodel.contrast.group_shrinkage import group_shrinkage
+from pkmodel.document import posterior_part
+from pkmodel.status import Status
+from pkmodel.summary import summary_text
 
 TIMES = (0.5, 2.0, 5.0, 9.0)
+HALVES = given_comparison(("a", "b"), np.repeat([0, 1], 3), reference="a")
 
 DEFINITION = """
 [data]
@@ -52,6 +60,11 @@ def model(*, fixed: bool = False) -> pk.Model:
         omega=tuple(pk.OmegaBlock((p,), ((1e-6 if fixed else 0.1,),), fixed) for p in ("CL", "V")),
         residual=pk.Residual((pk.Sigma("proportional", 0.1),)),
     )
+
+
+def words(fit: pk.Fit) -> str:
+    """Return the summary in one line."""
+    return " ".join(summary_text(fit.to_dict()).split())
 
 
 @pytest.mark.parametrize("method", ["focei", "saem"])
@@ -113,3 +126,36 @@ def test_fewer_observations_than_parameters_are_warned_of():
         "4 observations for 5 parameters: the data cannot tell as many; fix some, or simplify"
     ]
     assert told(bolus(2, TIMES[:3])) == []
+
+
+def test_an_effect_next_to_nothing_is_not_said_to_be_shrunk():
+    """Nor is one of a single subject, whatever its variance: one says nothing of a spread."""
+    absent = pk.evaluate(model(fixed=True), bolus(6))
+    assert np.isnan(list(absent.shrinkage["eta"].values())).all()
+    assert group_shrinkage(absent.problem, absent.estimate, HALVES) == {}
+    assert "of an effect it takes two subjects" in words(absent)
+    alone = pk.evaluate(model(), bolus(1)).shrinkage["eta"]
+    assert np.isnan(list(alone.values())).all()
+    present = pk.evaluate(model(), bolus(6))
+    assert np.isfinite(list(present.shrinkage["eta"].values())).all()
+    assert set(group_shrinkage(present.problem, present.estimate, HALVES)) == {"CL", "V"}
+    assert "of an effect it takes two subjects" not in words(present)
+
+
+def test_divergences_without_variances_to_estimate_are_not_laid_to_variances():
+    """Nor are effects next to nothing told among those that were sampled centred or not."""
+    rng = np.random.default_rng(1)
+    statistics = {"diverging": np.ones((2, 10), bool)}
+    for fixed in (True, False):
+        fit = pk.evaluate(model(fixed=fixed), bolus(2), method="nuts")
+        posterior = Posterior(
+            rng.normal(size=(2, 10, fit.problem.packing.size)),
+            np.zeros((2, 10, 2, 2)),
+            statistics,
+            centred=(False, True),
+        )
+        sampled = replace(fit, posterior=posterior, status=Status.DIVERGENT)
+        assert ("variances away from zero" in sampled.advice) != fixed
+        told = posterior_part(fit.problem, posterior, diagnose(fit.problem, posterior))
+        assert told is not None
+        assert told["centred"] + told["non_centred"] == ([] if fixed else ["ETA_V", "ETA_CL"])

@@ -1,4 +1,4 @@
-"""Priors that lie far from the initial values of their parameters, or that the data contradict."""
+"""Priors that lie far from the bounds or initial values of their parameters, or from the data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from pkmodel.bayes.diagnosis import INTERVAL, Diagnosis
-from pkmodel.bayes.family import middle, share_inside
+from pkmodel.bayes.family import share_inside
 from pkmodel.bayes.posterior import Posterior
-from pkmodel.bayes.prior_scale import on_prior_scale
-from pkmodel.bayes.told_priors import bounded_priors
+from pkmodel.bayes.prior_scale import correlation_name, on_prior_scale
+from pkmodel.bayes.told_priors import BoundedPrior, bounded_priors, marginal_priors
+from pkmodel.errors import Problem as Fault
 from pkmodel.models.model import Model
 from pkmodel.number import interval, number
 from pkmodel.problem import Problem
@@ -27,6 +28,56 @@ MASS = 0.999
 
 TOLD = 0.95
 """Confidence with which the data alone tell a parameter from the middle of its prior."""
+
+
+LEAST_INSIDE = 1e-9
+"""So little of a prior between the bounds of its parameter, six deviations away, is a mistake: all
+that is left is pressed against a bound. Beyond some eight deviations chains hardly move there."""
+
+
+def excluded_priors(model: Model) -> list[Fault]:
+    """Refuse priors that lie, but for next to nothing, beyond the bounds of their parameters.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    list of Problem
+        With the place of the prior in a definition.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import pkmodel as pk
+    >>> priors = pk.Priors(theta={"cl": pk.Prior("normal", (-40.0, 2.0))})
+    >>> model = replace(pk.read_definition("phenobarbital").model, priors=priors)
+    >>> print(str(excluded_priors(model)[0]).partition(";")[0])
+    [prior] theta cl: its bounds leave 2.8e-89 of it, normal(mean -40, sd 2) above 0
+    """
+    return [
+        Fault(
+            f"its bounds leave {_small(share)} of it, {bounded}; nothing sensible can be drawn "
+            "from that: check the numbers of the prior and its unit, or the bounds in [theta]",
+            f"[prior] {name}",
+        )
+        for name, (bounded, share) in _cut_off(model).items()
+        if share < LEAST_INSIDE
+    ]
+
+
+def _cut_off(model: Model) -> dict[str, tuple[BoundedPrior, float]]:
+    """Find priors of which the bounds leave next to nothing, and how much."""
+    shares = {
+        name: (bounded, share_inside(bounded.prior, *bounded.bounds))
+        for name, bounded in bounded_priors(model).items()
+    }
+    return {name: told for name, told in shares.items() if told[1] < 1.0 - MASS}
+
+
+def _small(share: float) -> str:
+    return f"{share:.1e}" if share > 0.0 else "less than 1e-300"
 
 
 def far_priors(model: Model) -> list[str]:
@@ -53,10 +104,9 @@ def far_priors(model: Model) -> list[str]:
     """
     initial = _initial(model)
     beyond = [
-        f"{name}: its bounds leave {share:.1e} of its prior, {bounded.prior}: one of the two may "
-        "be wrong, or in another unit"
-        for name, bounded in bounded_priors(model).items()
-        if (share := share_inside(bounded.prior, *bounded.bounds)) < 1.0 - MASS
+        f"{name}: its bounds leave {_small(share)} of its prior, {bounded.prior}: one of the two "
+        "may be wrong, or in another unit"
+        for name, (bounded, share) in _cut_off(model).items()
     ]
     return beyond + [
         f"{name}: its initial value {initial[name]:.3g} is {where}: one of the two may be wrong, "
@@ -130,11 +180,27 @@ def _told_apart(problem: Problem, alone: Vector, ends: Mapping[str, float]) -> l
     least = near.evaluate(alone).objective
     out = []
     for name, end in ends.items():
-        label = name.removeprefix("sd of ")
-        moved = problem.packing.moved(alone, label, end if label == name else end**2)
+        label, value = _as_drawn(problem, alone, name, end)
+        try:
+            moved = problem.packing.moved(alone, label, value)
+        except np.linalg.LinAlgError:  # the other correlations do not allow for it
+            continue
         if not near.evaluate(moved).objective - least <= chdtri(1, 1.0 - TOLD):
             out.append(name)
     return out
+
+
+def _as_drawn(problem: Problem, x: Vector, name: str, value: float) -> tuple[str, float]:
+    """Name a parameter as draws have it: variance for deviation, covariance for correlation."""
+    kind, of, label = name.rpartition(" of ")
+    if not of:
+        return name, value
+    if kind == "sd":
+        return label, value**2
+    natural = dict(zip(problem.packing.names, problem.packing.natural(x), strict=True))
+    effects, pair = label.split(" ", 1)
+    ends = [natural[f"{effects} {end}"] for end in pair.split(",")]
+    return label, value * sqrt(ends[0] * ends[1])
 
 
 def _outside(model: Model, values: Mapping[str, float]) -> dict[str, tuple[str, float]]:
@@ -146,13 +212,13 @@ def _outside(model: Model, values: Mapping[str, float]) -> dict[str, tuple[str, 
         Where it is, in words; the end of the middle of the prior that is nearest to it.
     """
     out = {}
-    for name, bounded in bounded_priors(model).items():
+    for name, prior in marginal_priors(model).items():
         value = values[name]
-        low, high = middle(bounded.prior, MASS, *bounded.bounds)
+        low, high = prior.middle(MASS)
         if not low <= value <= high:
             side = "below" if value < low else "above"
             out[name] = (
-                f"{side} the middle {100 * MASS:g} % of its prior, {bounded}, which is "
+                f"{side} the middle {100 * MASS:g} % of its prior, {prior}, which is "
                 f"{low:.3g} to {high:.3g}",
                 low if value < low else high,
             )
@@ -164,6 +230,11 @@ def _initial(model: Model) -> dict[str, float]:
     out = {f"theta {t.name}": t.init for t in model.theta}
     for block in model.omega:
         kind = "sd of occasion" if block.occasion else "sd of omega"
-        for k, name in enumerate(block.parameters):
-            out[f"{kind} {name}"] = sqrt(block.matrix[k][k])
+        deviations = [sqrt(block.matrix[k][k]) for k in range(len(block.parameters))]
+        for i, name in enumerate(block.parameters):
+            out[f"{kind} {name}"] = deviations[i]
+            for j, other in enumerate(block.parameters[:i]):
+                pair = f"{kind.removeprefix('sd of ')} {other},{name}"
+                correlation = block.matrix[i][j] / (deviations[i] * deviations[j])
+                out[correlation_name(pair)] = correlation
     return out | {f"sigma {s.name}": s.init for s in model.residual.sigmas}

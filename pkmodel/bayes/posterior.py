@@ -52,7 +52,8 @@ class Posterior:
     tune : int
         Draws of each chain that adapted the sampler.
     gradients : int
-        Log densities and gradients computed in all.
+        Log densities and gradients that the sampler computed, tuning included, the search for a
+        start not: `Estimate.evaluations` counts both.
     cpu_seconds : float
         That sampling took on all threads, tuning included, the search for a start not.
     centred : tuple of bool

@@ -130,7 +130,8 @@ def sample(target: Target, settings: Settings, told: Told | None = None) -> Chai
     target : Target
     settings : Settings
     told : callable, optional
-        Told now and then draws so far, draws in all, divergences.
+        Told now and then draws so far and draws in all, the adaptation included, and how many of
+        those after the adaptation ended in a divergence.
 
     Returns
     -------

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isfinite
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pkmodel.bayes.correlation_prior import CorrelationPrior, correlation_priors
 from pkmodel.bayes.default_priors import complete, has_correlations
+from pkmodel.bayes.family import density, middle
 from pkmodel.models.model import Model
 from pkmodel.models.prior import Prior, Priors
 
@@ -23,6 +28,20 @@ class BoundedPrior:
         """Lower and upper one."""
         return self.lower, self.upper
 
+    @property
+    def support(self) -> tuple[float, float]:
+        """Where the prior is: between the bounds, and those of its family."""
+        is_positive = self.prior.family == "lognormal" or self.prior.family.startswith("half")
+        return max(self.lower, 0.0) if is_positive else self.lower, self.upper
+
+    def middle(self, mass: float) -> tuple[float, float]:
+        """Find between what so much of the mass lies; see `family.middle`."""
+        return middle(self.prior, mass, *self.bounds)
+
+    def density(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the density; see `family.density`."""
+        return density(self.prior, values, *self.bounds)
+
     def __str__(self) -> str:
         lower, upper = self.bounds
         if self.prior.family == "lognormal" and lower <= 0.0:
@@ -32,6 +51,15 @@ class BoundedPrior:
         if isfinite(lower):
             return f"{self.prior} above {lower:g}"
         return f"{self.prior} below {upper:g}" if isfinite(upper) else str(self.prior)
+
+
+MarginalPrior = BoundedPrior | CorrelationPrior
+"""The prior of one number."""
+
+
+def marginal_priors(model: Model) -> dict[str, MarginalPrior]:
+    """Return the prior of every free parameter of a model, and of every correlation."""
+    return {**bounded_priors(model), **correlation_priors(model)}
 
 
 def bounded_priors(model: Model) -> dict[str, BoundedPrior]:

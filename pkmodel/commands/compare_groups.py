@@ -14,7 +14,9 @@ import pkmodel
 from pkmodel.commands.console import announced_interrupts, progress, show
 from pkmodel.commands.group import NOT_CONVERGED, BadInput
 from pkmodel.commands.options import (
+    chains_option,
     check_folder,
+    draws_option,
     file_argument,
     method_option,
     out_option,
@@ -22,7 +24,7 @@ from pkmodel.commands.options import (
     threads_option,
     two_ratios,
 )
-from pkmodel.commands.running import WRITING, finish, fitted
+from pkmodel.commands.running import WRITING, Replaced, finish, fitted
 from pkmodel.errors import PkmodelError
 from pkmodel.status import Status
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pkmodel.interrupts import Interrupts
     from pkmodel.result import Fit
 
+OF_A_FIT = "--settle, --by, --method, --seed, --chains and --draws"
 NOT_USED = "Not converged: use nothing of what follows that is by the model.\n"
 
 
@@ -62,6 +65,8 @@ NOT_USED = "Not converged: use nothing of what follows that is by the model.\n"
 @out_option
 @method_option
 @seed_option
+@chains_option
+@draws_option
 @threads_option
 def compare_groups(
     file: str,
@@ -73,6 +78,8 @@ def compare_groups(
     out: Path | None,
     method: str | None,
     seed: int | None,
+    chains: int | None,
+    draws: int | None,
     threads: int,
 ) -> None:
     """Fit, then compare exposure and clearance between groups.
@@ -82,9 +89,10 @@ def compare_groups(
     from pkmodel.exposure.plateau_rule import PlateauRule
 
     check_folder(out)
+    replaced = Replaced(method, seed, chains, draws)
     if Path(file).suffix == ".csv":
-        if settle is not None or by != "age_group":
-            raise click.UsageError("--settle and --by belong to a fit, not to published summaries")
+        if settle is not None or by != "age_group" or replaced != Replaced():
+            raise click.UsageError(f"{OF_A_FIT} belong to a fit, not to published summaries")
         _compare_published(Path(file), reference, margin, multiplicity, out)
         return
     definition = pkmodel.read_definition(file)
@@ -98,7 +106,7 @@ def compare_groups(
     asked = Asked(by, reference, margin, multiplicity, rule)
     _check_asked(definition, asked)
     with announced_interrupts() as stop:
-        result = fitted(definition, method, seed, threads, stop)
+        result = fitted(definition, replaced, threads, stop)
         folder = finish(result, out, stop, is_unfinished=True)
         is_compared = _compare_groups(result, folder, out, stop, asked)
     if not (result.converged and is_compared):

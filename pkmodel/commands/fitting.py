@@ -14,14 +14,16 @@ import pkmodel
 from pkmodel.commands.console import announced_interrupts, progress, show
 from pkmodel.commands.group import NOT_CONVERGED
 from pkmodel.commands.options import (
+    chains_option,
     check_folder,
+    draws_option,
     file_argument,
     method_option,
     out_option,
     seed_option,
     threads_option,
 )
-from pkmodel.commands.running import finish, fitted
+from pkmodel.commands.running import Replaced, finish, fitted
 from pkmodel.errors import FitError
 from pkmodel.status import Status
 
@@ -38,13 +40,23 @@ NO_CERTIFICATE = "Stopped from the keyboard: there is no certificate."
 @out_option
 @method_option
 @seed_option
+@chains_option
+@draws_option
 @threads_option
-def fit(file: str, out: Path | None, method: str | None, seed: int | None, threads: int) -> None:
+def fit(
+    file: str,
+    out: Path | None,
+    method: str | None,
+    seed: int | None,
+    chains: int | None,
+    draws: int | None,
+    threads: int,
+) -> None:
     """Fit, print the summary, write the outputs."""
     definition = pkmodel.read_definition(file)
     check_folder(out)
     with announced_interrupts() as stop:
-        result = fitted(definition, method, seed, threads, stop)
+        result = fitted(definition, Replaced(method, seed, chains, draws), threads, stop)
         finish(result, out, stop)
     if not result.converged:
         sys.exit(NOT_CONVERGED)
@@ -103,7 +115,7 @@ def certify(file: str, method: str | None, seed: int | None, threads: int) -> No
     if (method or definition.options.method) == FULL_BAYES:
         raise FitError(NONE_OF_DRAWS)
     with announced_interrupts() as stop:
-        result = fitted(definition, method, seed, threads, stop)
+        result = fitted(definition, Replaced(method, seed), threads, stop)
         certificate = _certificate(result, stop)
     show(summary(result.to_dict()))
     show(Text(f"\n{certificate or NO_CERTIFICATE}"))

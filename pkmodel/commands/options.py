@@ -14,6 +14,12 @@ method_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), help="Of all draws: starts, imp, saem, nuts."
 )
+chains_option = click.option(
+    "--chains", type=click.IntRange(min=1), help="Of nuts; of saem, for each subject."
+)
+draws_option = click.option(
+    "--draws", type=click.IntRange(min=1), help="Of each chain of nuts; of imp, for each subject."
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,23 @@ if TYPE_CHECKING:
 WRITING = "writing the results"
 
 
-def fitted(
-    definition: Definition, method: str | None, seed: int | None, threads: int, stop: Interrupts
-) -> Fit:
+@dataclass(frozen=True)
+class Replaced:
+    """What the command line says in place of the definition; None leaves what that says."""
+
+    method: str | None = None
+    seed: int | None = None
+    chains: int | None = None
+    draws: int | None = None
+
+
+def fitted(definition: Definition, replaced: Replaced, threads: int, stop: Interrupts) -> Fit:
     """Fit with a line that tells how far it has come, so that Ctrl-C keeps what there is."""
     from pkmodel.interrupted import kept_by
 
-    kept = kept_by(method or definition.options.method)
+    kept = kept_by(replaced.method or definition.options.method)
     with stop.stopping(f"keeping {kept}"), progress() as say:
-        return pkmodel.fit(definition, method=method, seed=seed, threads=threads, progress=say)
+        return pkmodel.fit(definition, **vars(replaced), threads=threads, progress=say)
 
 
 def finish(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.contrast.comparison import Comparison
-from pkmodel.diagnostics.shrinkage import eta_shrinkage
+from pkmodel.diagnostics.shrinkage import absent_effects, eta_shrinkage
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.problem import Problem
 
@@ -37,8 +37,8 @@ def group_shrinkage(
     Returns
     -------
     dict of str to float
-        By parameter with an effect between subjects, a fraction; 1 where the spread within groups
-        is no more than the data's error.
+        By parameter with an effect between subjects that is not fixed at next to nothing, a
+        fraction; 1 where the spread within groups is no more than the data's error.
 
     References
     ----------
@@ -49,7 +49,7 @@ def group_shrinkage(
     usual = eta_shrinkage(terms.eta, omega)
     variances = np.diag(omega)
     kept = (comparison.code >= 0) & ~np.isin(np.arange(problem.n_subjects), problem.failed(terms))
-    code = comparison.code[kept]
+    code, absent = comparison.code[kept], absent_effects(problem.model)
     return {
         effect.parameter: max(
             float(usual[k]),
@@ -58,7 +58,7 @@ def group_shrinkage(
             ),
         )
         for k, effect in enumerate(problem.effects)
-        if effect.occasion == 0
+        if effect.occasion == 0 and effect.parameter not in absent
     }
 
 

@@ -114,8 +114,13 @@ def given_options(
     seed: int | None = None,
     starts: int | None = None,
     covariance: bool | str | None = None,
+    chains: int | None = None,
+    draws: int | None = None,
 ) -> Options:
     """Return the options of a definition with some replaced, checked.
+
+    What the definition says to its own method is not said to another one that has no use for it;
+    what is given here is.
 
     Raises
     ------
@@ -125,10 +130,18 @@ def given_options(
     options = model.options if isinstance(model, Definition) else Options()
     if isinstance(covariance, bool):
         covariance = "sandwich" if covariance else "none"
-    asked = {"method": method, "seed": seed, "starts": starts, "covariance": covariance}
-    changes: dict[str, Any] = {k: value for k, value in asked.items() if value is not None}
+    asked = {
+        "method": method,
+        "seed": seed,
+        "starts": starts,
+        "covariance": covariance,
+        "chains": chains,
+        "draws": draws,
+    }
+    changes: dict[str, Any] = {}
     if method is not None:
         changes |= {key: None for key, owners in OWNERS.items() if method not in owners}
+    changes |= {key: value for key, value in asked.items() if value is not None}
     options = replace(options, **changes)
     problems = option_problems(options)
     population = model.model if isinstance(model, Definition) else model
@@ -141,6 +154,8 @@ def given_options(
         starts=int(options.starts),
         seed=int(options.seed),
         max_evaluations=int(options.max_evaluations),
+        chains=None if options.chains is None else int(options.chains),
+        draws=None if options.draws is None else int(options.draws),
     )
 
 

@@ -7,14 +7,12 @@ from collections.abc import Iterator, Mapping
 from pkmodel.definition.option_check import FULL_BAYES
 from pkmodel.errors import Problem
 from pkmodel.models.model import Model, OmegaBlock, Residual, Theta
-from pkmodel.models.prior import SD_FAMILIES, THETA_FAMILIES, Prior
-from pkmodel.models.real import is_finite
+from pkmodel.models.prior import ALLOWED, Prior, family_faults
 from pkmodel.suggestion import label, quoted, suggest
 
 Table = Mapping[str, Prior | None]
 Tables = Mapping[str, Table]
 
-PRIOR_KINDS = ("theta", "omega", "occasion", "sigma")
 MISPLACED = f'goes with method = "{FULL_BAYES}" only; remove it'
 
 
@@ -30,7 +28,7 @@ def prior_problems(
     Parameters
     ----------
     tables : mapping of str to mapping of str to Prior or None
-        By a name of `PRIOR_KINDS` and by parameter; None where its numbers are at fault.
+        By a key of `ALLOWED` and by parameter; None where its numbers are at fault.
     lkj : float or None
     theta, omega, residual
         None where these could not be read.
@@ -54,7 +52,7 @@ def model_prior_problems(model: Model) -> list[Problem]:
     priors = model.priors
     if priors is None:
         return []
-    tables = {kind: getattr(priors, kind) for kind in PRIOR_KINDS}
+    tables = {kind: getattr(priors, kind) for kind in ALLOWED}
     return prior_problems(tables, priors.lkj, model.theta, model.omega, model.residual)
 
 
@@ -68,7 +66,8 @@ def _theta_problems(table: Table, thetas: tuple[Theta, ...]) -> Iterator[Problem
     for name, prior in table.items():
         place = place_of("theta", name)
         faults = _name_faults(name, {t.name: t.fixed for t in thetas})
-        faults = faults or _family_faults(prior, THETA_FAMILIES)
+        if not faults and prior:
+            faults = family_faults("theta", prior)
         if not faults and prior and prior.family == "lognormal" and bounds[name].lower < 0.0:
             faults = [
                 f"lognormal needs a parameter that cannot be negative; say lower = 0 of {name}"
@@ -78,7 +77,9 @@ def _theta_problems(table: Table, thetas: tuple[Theta, ...]) -> Iterator[Problem
 
 def _table_problems(kind: str, table: Table, known: Mapping[str, bool]) -> Iterator[Problem]:
     for name, prior in table.items():
-        faults = _name_faults(name, known) or _family_faults(prior, SD_FAMILIES)
+        faults = _name_faults(name, known)
+        if not faults and prior:
+            faults = family_faults(kind, prior)
         yield from (Problem(fault, place_of(kind, name)) for fault in faults)
 
 
@@ -93,22 +94,9 @@ def _name_faults(name: str, known: Mapping[str, bool]) -> list[str]:
     return [f"{name} is fixed, so it has no prior; remove it"] if known[name] else []
 
 
-def _family_faults(prior: Prior | None, families: tuple[str, ...]) -> list[str]:
-    if prior is None:
-        return []
-    if not isinstance(prior, Prior):
-        return [f'expected a Prior, such as Prior("lognormal", (1.0, 0.5)), got {quoted(prior)}']
-    if prior.family in families:
-        return []
-    hint = suggest(prior.family, families)
-    return [f"{quoted(prior.family)} is no distribution of this parameter ({hint})"]
-
-
 def _lkj_problems(lkj: float | None, omega: tuple[OmegaBlock, ...]) -> Iterator[Problem]:
     if lkj is None:
         return
-    if not is_finite(lkj) or not lkj > 0.0:
-        yield Problem(f"expected a positive number, got {quoted(lkj)}", "[prior] lkj")
-    elif not any(len(b.parameters) > 1 and not b.fixed for b in omega):
+    if not any(len(b.parameters) > 1 and not b.fixed for b in omega):
         message = "the model has no correlated effects to estimate; remove it, or write a block"
         yield Problem(message, "[prior] lkj")

@@ -18,7 +18,7 @@ from pkmodel.definition.model_check import (
     use_problems,
 )
 from pkmodel.definition.option_check import FULL_BAYES, OWNERS, option_problems
-from pkmodel.definition.prior_check import MISPLACED, PRIOR_KINDS, place_of, prior_problems
+from pkmodel.definition.prior_check import MISPLACED, place_of, prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.record import DataSpec, Definition
 from pkmodel.definition.residual_check import IDLE_COMBINE, SIGMAS, residual_problems
@@ -39,7 +39,7 @@ from pkmodel.definition.shape import check_shape
 from pkmodel.definition.source import find_definition, read_document
 from pkmodel.errors import ModelError, Problem
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
-from pkmodel.models.prior import FAMILIES, Prior, Priors, prior_faults
+from pkmodel.models.prior import ALLOWED, FAMILIES, Prior, Priors, prior_faults
 from pkmodel.units import read_units
 
 _REQUIRED = {
@@ -100,7 +100,6 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
     theta = _thetas(document.theta or {})
     omega = effect_blocks(document.omega) if document.omega is not None else ()
     residual = residual_error(document.residual or ResidualSection())
-    priors = _priors(document.prior) if document.prior is not None else None
     options = Options(**document.fit.model_dump()) if document.fit is not None else Options()
     problems = [
         *_misplaced_priors(document, options, shape.incomplete),
@@ -122,7 +121,7 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
         omega=omega,
         residual=residual,
         distribution=document.omega.distribution,
-        priors=priors,
+        priors=None if document.prior is None else _priors(document.prior),
     )
     return Definition(
         title=path.stem if document.title is None else document.title,
@@ -210,7 +209,7 @@ def _prior_problems(
     may_be_left_out = "prior" in incomplete
     problems = [
         Problem(fault, place_of(kind, name))
-        for kind in PRIOR_KINDS
+        for kind in ALLOWED
         for name, entry in getattr(document.prior, kind).items()
         if _families(entry) or not may_be_left_out
         for fault in _entry_faults(entry)
@@ -240,10 +239,10 @@ def _listed(entry: DistributionSection) -> str:
 
 
 def _priors(table: PriorSection) -> Priors:
-    """Make the priors that have no fault."""
+    """Make priors that have no fault."""
     kinds = {
-        kind: {name: prior for name, prior in entries.items() if prior is not None}
-        for kind, entries in _prior_tables(table).items()
+        kind: {name: _prior(entry) for name, entry in getattr(table, kind).items()}
+        for kind in ALLOWED
     }
     return Priors(**kinds, lkj=table.lkj)
 
@@ -255,7 +254,7 @@ def _prior_tables(table: PriorSection) -> dict[str, dict[str, Prior | None]]:
             name: None if _entry_faults(entry) else _prior(entry)
             for name, entry in getattr(table, kind).items()
         }
-        for kind in PRIOR_KINDS
+        for kind in ALLOWED
     }
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pkmodel.models.prior import FAMILIES, SD_FAMILIES, THETA_FAMILIES
+
 _LARGEST = 2**63 - 1
 
 
@@ -133,6 +135,7 @@ class DistributionSection(Section):
     """A prior distribution: the name of one family with its numbers."""
 
     expected = 'a table such as { lognormal = [0.005, 0.5] }, or "flat"'
+    allowed: ClassVar[tuple[str, ...]] = tuple(FAMILIES)
     normal: list[float] | None = _expects("[mean, sd]")
     lognormal: list[float] | None = _expects("[median, sd of the logarithm]")
     student_t: list[float] | None = _expects("[degrees of freedom, location, scale]")
@@ -146,14 +149,26 @@ class DistributionSection(Section):
         return {"flat": True} if value == "flat" else value
 
 
+class ThetaPriorSection(DistributionSection):
+    """A prior of a theta; another family is understood, and refused with the model."""
+
+    allowed = THETA_FAMILIES
+
+
+class DeviationPriorSection(DistributionSection):
+    """A prior of the standard deviation of an effect, or of a residual coefficient."""
+
+    allowed = SD_FAMILIES
+
+
 class PriorSection(Section):
     """Priors of thetas, of standard deviations of effects, and of residual coefficients."""
 
     expected = "a table with theta, omega, occasion, sigma and lkj"
-    theta: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
-    omega: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
-    occasion: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
-    sigma: dict[str, DistributionSection] = Field({}, description=DistributionSection.expected)
+    theta: dict[str, ThetaPriorSection] = Field({}, description=DistributionSection.expected)
+    omega: dict[str, DeviationPriorSection] = Field({}, description=DistributionSection.expected)
+    occasion: dict[str, DeviationPriorSection] = Field({}, description=DistributionSection.expected)
+    sigma: dict[str, DeviationPriorSection] = Field({}, description=DistributionSection.expected)
     lkj: float | None = _expects("a positive number", gt=0)
 
 

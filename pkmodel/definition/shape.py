@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pkmodel.definition.schema import NumberSection, Section
+from pkmodel.definition.schema import DistributionSection, NumberSection, Section
 from pkmodel.errors import Problem
 from pkmodel.suggestion import label, quoted, suggest
 
@@ -124,13 +124,20 @@ def _problem(fault: ErrorDetails, schema: type[Section]) -> Problem:
 
 def _known_keys(key: str, owner: type[BaseModel], schema: type[Section]) -> str:
     """List the keys of a table; first where in the file the unknown one exists, if it does."""
-    known = suggest(key, [k for k in owner.model_fields if k != "variances"])
+    known = suggest(key, _keys(owner))
     elsewhere = [
         f"{name}.{key}"
         for name, table in _tables(schema)
         if key in table.model_fields and table is not owner and key != "variances"
     ]
     return f"did you mean {' or '.join(elsewhere)}? {known}" if elsewhere else known
+
+
+def _keys(owner: type[BaseModel]) -> list[str]:
+    """List the keys that are allowed in a table; of a prior the families for its parameter."""
+    if issubclass(owner, DistributionSection):
+        return list(owner.allowed)
+    return [key for key in owner.model_fields if key != "variances"]
 
 
 def _tables(schema: type[Section]) -> list[tuple[str, type[BaseModel]]]:

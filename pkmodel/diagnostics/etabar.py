@@ -101,8 +101,16 @@ def eta_bars(problem: Problem, x: Vector, final: Evaluation) -> dict[str, EtaBar
     }
 
 
-def biased_effects(bars: dict[str, EtaBar]) -> list[str]:
-    """Warn of effects whose mean differs from zero."""
+LOPSIDED = "does not fit, or each subject's mode is off the middle of a lopsided law"
+CAUSES = "the model, its distribution or the approximation of the likelihood does not fit"
+EXACT_CAUSES = f"the model or its distribution {LOPSIDED}"
+BAYES_CAUSES = f"the model, its distribution or a prior {LOPSIDED}"
+"""What may put the mean of an effect off: by methods that approximate the likelihood, by others,
+and by full Bayes."""
+
+
+def biased_effects(bars: dict[str, EtaBar], causes: str = CAUSES) -> list[str]:
+    """Warn of effects whose mean differs from zero, and say what may be the cause."""
     named = [
         f"{name} {bar.mean:+.3g} (P {p_value(bar.p)})" for name, bar in bars.items() if bar.differs
     ]
@@ -110,6 +118,5 @@ def biased_effects(bars: dict[str, EtaBar]) -> list[str]:
         return []
     return [
         f"the mean of the random effects is not zero: {', '.join(named)}; typical values are not "
-        "those of the middle subject: the model, its distribution or the approximation of the "
-        "likelihood does not fit"
+        f"those of the middle subject: {causes}"
     ]

@@ -11,9 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pkmodel.models.model import Model
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
+
+NEXT_TO_NOTHING = 1e-4
+"""Variance on a log or logit scale, 1 % of a parameter, up to which an effect that is fixed there
+is meant to be none."""
 
 
 def eta_shrinkage(eta: Vector, omega: Vector) -> Vector:
@@ -21,11 +26,37 @@ def eta_shrinkage(eta: Vector, omega: Vector) -> Vector:
     return np.asarray(1.0 - np.sqrt(np.mean(eta**2, axis=0) / np.diag(omega)))
 
 
+def absent_effects(model: Model) -> frozenset[str]:
+    """Name the parameters whose effect between subjects is fixed at next to nothing.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import pkmodel as pk
+    >>> alone = pk.OmegaBlock(("CL",), ((1e-6,),), fixed=True)
+    >>> sorted(absent_effects(replace(pk.read_definition("phenobarbital").model, omega=(alone,))))
+    ['CL']
+    """
+    return frozenset(
+        name
+        for block in model.omega
+        if block.fixed and not block.occasion
+        for k, name in enumerate(block.parameters)
+        if block.matrix[k][k] <= NEXT_TO_NOTHING
+        and model.distribution.get(name, "lognormal") != "normal"
+    )
+
+
 def shrinkage_by_effect(problem: Problem, x: Vector, eta: Vector) -> dict[str, float]:
-    """Shrinkage of the effects between subjects, by the parameter that they move."""
+    """Shrinkage of the effects between subjects, by the parameter that they move.
+
+    NaN of an effect that is absent, and of all effects with fewer than two subjects that have
+    observations, for one says nothing of a spread.
+    """
     values = eta_shrinkage(eta, problem.packing.unpack(x).omega)
+    absent = absent_effects(problem.model)
     return {
-        e.parameter: float(v)
+        e.parameter: float("nan") if e.parameter in absent or problem.n_observed < 2 else float(v)
         for e, v in zip(problem.effects, values, strict=True)
         if not e.occasion
     }

@@ -196,7 +196,7 @@ def _warnings(
             continue
         if not judgement.is_maximum:
             fit = judgement.fit
-            out.append(f"{name}: {fit.status}; no criteria, no test. {fit.advice}")
+            out.append(f"{name}: {fit.status}; no criteria, no test, no elpd. {fit.advice}")
             continue
         if judgement.above_minimum > FAR:
             out.append(

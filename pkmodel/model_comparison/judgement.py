@@ -13,14 +13,11 @@ from pkmodel.draws.pointwise import log_likelihood_constant
 from pkmodel.estimate.judge import Exact, exact_likelihood
 from pkmodel.formula import parse_formula
 from pkmodel.model_comparison.slopes import Slopes, newton_step, slopes_at
-from pkmodel.problem import Evaluation, Problem
+from pkmodel.problem import EXACT, Evaluation, Problem
 from pkmodel.result import Fit
 from pkmodel.status import Status
 
 Vector = NDArray[np.float64]
-
-EXACT = ("agq", "imp")
-"""Methods whose objective is exact, but for what nodes and draws leave."""
 
 FEW = 11
 """Highest order of quadrature for differences between neighbours; fewer nodes, such as 5, can have
@@ -139,11 +136,14 @@ class Judgement:
 
     @property
     def mixed_bic(self) -> float:
-        """Bayes' criterion of mixed models; see `parameters_by_subject`."""
+        """Bayes' criterion of mixed models; see `parameters_by_subject`.
+
+        A subject without an observation that the likelihood uses tells nothing, and is not counted.
+        """
         by_subject = parameters_by_subject(self.judge)
         return (
             self.minus2ll
-            + by_subject * float(np.log(self.judge.n_subjects))
+            + by_subject * float(np.log(self.judge.n_observed))
             + (self.size - by_subject) * float(np.log(self.judge.n_counted))
         )
 

@@ -33,6 +33,11 @@ OF_TESTS = (
     "statistic: exact objective of the smaller model less that of the larger one, each at its own "
     "estimates; p is of it"
 )
+NO_SCORES = "no elpd of any fit: the warnings say why"
+NOTHING = (
+    "nothing to compare: no fit ended as it should, so that none has criteria or elpd; the "
+    "warnings say how each ended and what to do"
+)
 BY_OWN = "; by own: the same difference of the objectives by the fits' own method"
 
 
@@ -118,6 +123,10 @@ def _criteria(document: Document, place: Mapping[str, str]) -> RenderableType:
 
 def _scores(document: Document, place: Mapping[str, str]) -> RenderableType:
     names = ("", "elpd", "± SE", "difference", "± SE", "Pareto k")
+    fits = document["fits"]
+    if all(row["elpd"] is None for row in fits):
+        has_criteria = any(row["aic"] is not None for row in fits)
+        return Text(NO_SCORES if has_criteria else NOTHING)
     rows = [
         (
             place[row["fit"]],

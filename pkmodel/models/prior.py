@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pkmodel.errors import ModelError
+from pkmodel.errors import ModelError, Problem
 from pkmodel.models.real import is_finite
 from pkmodel.number import count
-from pkmodel.suggestion import quoted, suggest
+from pkmodel.suggestion import label, quoted, suggest
 
 FAMILIES = {
     "normal": ("mean", "sd"),
@@ -28,6 +28,16 @@ POSITIVE = ("sd", "log sd", "df", "scale", "median")
 
 THETA_FAMILIES = ("normal", "lognormal", "student_t", "flat")
 SD_FAMILIES = ("half_normal", "half_t", "lognormal", "flat")
+
+ALLOWED = {
+    "theta": THETA_FAMILIES,
+    "omega": SD_FAMILIES,
+    "occasion": SD_FAMILIES,
+    "sigma": SD_FAMILIES,
+}
+"""Tables of `Priors`, and the families that parameters of each may have."""
+
+EXAMPLE = 'Prior("lognormal", (1.0, 0.5))'
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,35 @@ def prior_faults(family: str, numbers: Sequence[float]) -> list[str]:
     return faults
 
 
+def lkj_faults(lkj: float | None) -> list[Problem]:
+    """Say what is wrong with a shape of the distribution of correlations."""
+    if lkj is None or (is_finite(lkj) and lkj > 0.0):
+        return []
+    return [Problem(f"expected a positive number, got {quoted(lkj)}", "lkj")]
+
+
+def _table_faults(kind: str, table: object) -> list[Problem]:
+    """Say what in a table of priors is none."""
+    if not isinstance(table, Mapping):
+        message = f"expected priors by name, such as {{'cl': {EXAMPLE}}}, got {quoted(table)}"
+        return [Problem(message, kind)]
+    return [
+        Problem(fault, f"{kind} {label(name)}")
+        for name, prior in table.items()
+        for fault in family_faults(kind, prior)
+    ]
+
+
+def family_faults(kind: str, prior: object) -> list[str]:
+    """Say why something is no prior of a parameter of a kind in `ALLOWED`."""
+    if not isinstance(prior, Prior):
+        return [f"expected a Prior, such as {EXAMPLE}, got {quoted(prior)}"]
+    if prior.family in ALLOWED[kind]:
+        return []
+    hint = suggest(prior.family, ALLOWED[kind])
+    return [f"{quoted(prior.family)} is no distribution of this parameter ({hint})"]
+
+
 @dataclass(frozen=True)
 class Priors:
     """Priors of a model; a parameter that none is given for has a weak default.
@@ -110,6 +149,21 @@ class Priors:
     lkj : float or None
         Shape of the distribution of every correlation matrix of effects (Lewandowski, Kurowicka
         and Joe 2009, 10.1016/j.jmva.2009.04.008): 1 is uniform, more is nearer to none.
+
+    Raises
+    ------
+    ModelError
+        Something else stands where these are expected, or a family that goes with other
+        parameters.
+
+    Examples
+    --------
+    >>> Priors(theta={"cl": 0.5}, lkj=-1.0)
+    Traceback (most recent call last):
+    ...
+    pkmodel.errors.ModelError: theta cl: expected a Prior, such as Prior("lognormal", (1.0, 0.5)), \
+got 0.5
+    lkj: expected a positive number, got -1.0
     """
 
     theta: Mapping[str, Prior] = field(default_factory=dict)
@@ -117,6 +171,12 @@ class Priors:
     occasion: Mapping[str, Prior] = field(default_factory=dict)
     sigma: Mapping[str, Prior] = field(default_factory=dict)
     lkj: float | None = None
+
+    def __post_init__(self) -> None:
+        faults = [f for kind in ALLOWED for f in _table_faults(kind, getattr(self, kind))]
+        faults += lkj_faults(self.lkj)
+        if faults:
+            raise ModelError(faults)
 
     @property
     def by_name(self) -> dict[str, Prior]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from pkmodel.plots.parameter_title import parameter_title
 from pkmodel.plots.scatter import grid
 from pkmodel.plots.style import GREY, Plot, footnote, house_style, legend_above, look
 from pkmodel.plots.table import need_columns
@@ -129,7 +130,7 @@ def _names(draws: pd.DataFrame) -> list[str]:
 
 def _named(figure: Figure, draws: pd.DataFrame) -> Iterator[tuple[Axes, str]]:
     for axes, name in zip(figure.axes, _names(draws), strict=True):
-        axes.set_title(name, size=9, parse_math=False)
+        axes.set_title(parameter_title(name), size=9, parse_math=False)
         axes.tick_params(labelsize=8)
         yield axes, name
 

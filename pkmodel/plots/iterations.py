@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from pkmodel.plots.parameter_title import parameter_title
 from pkmodel.plots.scatter import grid
 from pkmodel.plots.style import GREY, Plot, house_style, look
 
@@ -83,7 +84,7 @@ def _draw_parameter(axes: Axes, iterations: pd.DataFrame, name: str) -> None:
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.minorticks_off()
     axes.tick_params(labelsize=8)
-    axes.set_title(name, size=9)
+    axes.set_title(parameter_title(name), size=9, parse_math=False)
 
 
 def _name_phases(figure: Figure, phases: list[str]) -> None:

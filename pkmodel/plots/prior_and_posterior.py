@@ -20,9 +20,10 @@ WIDTH, HEIGHT, COLUMNS = 2.9, 1.9, 3
 BINS = "rice"
 CURVE = ("parameter", "prior", "value", "density")
 NOTE = (
-    "Bars: draws from the posterior; line: prior. Of effects both are of the standard deviation. "
-    "Where they are alike the data tell little; where they lie apart data and prior contradict "
-    "each other. A prior that is flat without bounds has no line."
+    "Bars: draws from the posterior; line: prior. Of effects both are of the standard deviation "
+    "and of correlations (prior: the law of each one by LKJ). Where they are alike the data tell "
+    "little; where they lie apart data and prior contradict each other. A prior that is flat "
+    "without bounds has no line."
 )
 
 

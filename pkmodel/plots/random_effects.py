@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pkmodel.number import percent
 from pkmodel.plots.scatter import (
     TREND,
     add_group_legend,
@@ -84,7 +85,7 @@ def _column(parameter: str) -> str:
 
 
 def _said(shrinkage: float | None) -> str:
-    return "shrinkage " + ("unknown" if shrinkage is None else f"{100.0 * shrinkage:.0f} %")
+    return f"shrinkage {percent(shrinkage) or 'unknown'}"
 
 
 def _histogram(

@@ -3,6 +3,7 @@
 from pkmodel.problem.arrays import has_interaction
 from pkmodel.problem.likelihood import (
     DRAWS,
+    EXACT,
     LOOSE,
     MOST_NODES,
     ORDER,
@@ -14,6 +15,7 @@ from pkmodel.problem.likelihood import (
 
 __all__ = [
     "DRAWS",
+    "EXACT",
     "LOOSE",
     "MOST_NODES",
     "ORDER",

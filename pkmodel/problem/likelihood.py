@@ -56,6 +56,10 @@ FEW_EFFECTS = 3
 """Up to so many effects the exact likelihood is by quadrature, beyond by importance sampling."""
 
 
+EXACT = ("agq", "imp")
+"""Methods whose objective is exact, but for what nodes and draws leave."""
+
+
 def exact_method(problem: Problem) -> str:
     """Name the method of the exact likelihood: quadrature where it can manage the effects."""
     return "agq" if len(problem.effects) <= FEW_EFFECTS else "imp"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from pkmodel.bayes.correlation_prior import LKJ, CorrelationPrior
 from pkmodel.bayes.prior_curves import prior_curves
-from pkmodel.bayes.told_priors import BoundedPrior
+from pkmodel.bayes.told_priors import BoundedPrior, MarginalPrior
 from pkmodel.interrupted import kept_draws
 from pkmodel.models.prior import Prior
 from pkmodel.number import UNKNOWN, effective, fixed, number, percent, r_hat
 from pkmodel.plots.chains import chain_ranks, chain_traces
 from pkmodel.plots.prior_and_posterior import prior_and_posterior
-from pkmodel.posterior_text import TARGETS
+from pkmodel.posterior_text import TARGETS, search_evaluations
 from pkmodel.report.between import interval
 from pkmodel.report.content import Part, Section, Table, Text, table
 from pkmodel.report.drawing import draw
@@ -150,8 +151,8 @@ def _sigmas(document: Document) -> Table:
 def sampler_section(run: Run, is_virtual: bool) -> Section:
     """Say how the posterior was sampled and by which priors, and draw the chains."""
     told = run.document["posterior"]
-    parts: list[Part] = [_priors(told), _sampler(told)]
-    laws = {name: _bounded(law) for name, law in told["prior_laws"].items()}
+    parts: list[Part] = [_priors(told), _sampler(run.document)]
+    laws = {name: _prior_of(law) for name, law in told["prior_laws"].items()}
     if run.draws is not None and laws:
         curves = prior_curves(laws, run.draws)
         parts.append(
@@ -173,7 +174,10 @@ def sampler_section(run: Run, is_virtual: bool) -> Section:
     return Section("sampler", "Priors and sampler", tuple(parts))
 
 
-def _bounded(law: dict[str, Any]) -> BoundedPrior:
+def _prior_of(law: dict[str, Any]) -> MarginalPrior:
+    if law["family"] == LKJ:
+        shape, size = law["numbers"]
+        return CorrelationPrior(shape, int(size))
     return BoundedPrior(
         Prior(law["family"], tuple(law["numbers"])),
         -inf if law["lower"] is None else law["lower"],
@@ -207,7 +211,8 @@ def _cut(told: dict[str, Any]) -> list[tuple[str, str]]:
     return [("interrupted", f"{kept}, of {asked} that were asked for")]
 
 
-def _sampler(told: dict[str, Any]) -> Table:
+def _sampler(document: dict[str, Any]) -> Table:
+    told = document["posterior"]
     total = told["chains"] * told["draws"]
     rows = [
         ("target", TARGETS[told["target"]]),
@@ -217,6 +222,7 @@ def _sampler(told: dict[str, Any]) -> Table:
         ("chains", str(told["chains"])),
         ("draws of each chain", f"{told['draws']}, after {told['tune']} that adapted the sampler"),
         ("log densities and gradients", str(told["gradients"])),
+        ("evaluations before, in the search for a start", str(search_evaluations(document))),
         ("divergences", f"{told['divergences']} of {total}"),
         ("largest R-hat", r_hat(told["r_hat"]) or UNKNOWN),
         ("fewest effective draws, bulk", effective(told["ess_bulk"])),
