@@ -7,6 +7,7 @@ left to adapt. What is approximate here costs the sampler time, and changes noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from pkmodel.estimate.maximum_likelihood import (
     uninterrupted,
     with_moderate_variances,
 )
+from pkmodel.kernels.terms import Terms
 from pkmodel.problem import LOOSE, TIGHT, Evaluation, Problem
 
 Vector = NDArray[np.float64]
@@ -45,8 +47,8 @@ class Anchor:
         Lower triangular; times its transpose the covariance of the packed parameters.
     evaluation : Evaluation
         At `x`.
-    eta_above, eta_below : array (size, subjects, effects)
-        Modes at `x` moved by `step` in each packed parameter, to both sides.
+    above, below : sequence of Terms
+        At `x` moved by `step` in each packed parameter, to both sides.
     step : float
     alone : array (size,)
         Where the likelihood alone, without the prior, is largest.
@@ -61,8 +63,8 @@ class Anchor:
     x: Vector
     spread: Vector
     evaluation: Evaluation
-    eta_above: Vector
-    eta_below: Vector
+    above: Sequence[Terms]
+    below: Sequence[Terms]
     step: float
     alone: Vector
     rise: float
@@ -120,22 +122,22 @@ def _shape(
     """Differentiate gradient and modes about `x`."""
     final = problem.evaluate(x, tolerance=TIGHT)
     second = np.empty((x.size, x.size))
-    sides = np.empty((2, x.size, *final.terms.eta.shape))
+    sides: tuple[list[Terms], list[Terms]] = ([], [])
     for k in range(x.size):
         slopes = []
-        for side, sign in enumerate((1.0, -1.0)):
+        for side, sign in zip(sides, (1.0, -1.0), strict=True):
             moved = x.copy()
             moved[k] += sign * STEP
             evaluation = problem.evaluate(moved, final.terms.eta, tolerance=TIGHT)
-            sides[side, k] = evaluation.terms.eta
+            side.append(evaluation.terms)
             slopes.append(0.5 * evaluation.gradient - prior(moved)[1])
         second[k] = (slopes[0] - slopes[1]) / (2.0 * STEP)
     return Anchor(
         x=x,
         spread=_spread(0.5 * (second + second.T)),
         evaluation=final,
-        eta_above=sides[0],
-        eta_below=sides[1],
+        above=sides[0],
+        below=sides[1],
         step=STEP,
         alone=first.x,
         rise=final.objective - first.final.objective,

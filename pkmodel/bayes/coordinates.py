@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pkmodel.bayes.anchor import Anchor
 from pkmodel.kernels.hierarchy import Coordinates
 from pkmodel.kernels.mode import FOUND
+from pkmodel.kernels.terms import Terms
 from pkmodel.problem import Problem
 
 Vector = NDArray[np.float64]
@@ -62,34 +63,61 @@ def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
 
 
 def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]) -> Coordinates:
-    """Shape coordinates at the anchor: the modes, how they follow x, their conditional spread."""
+    """Shape coordinates at the anchor: modes and conditional spread, and how they follow x."""
     terms = anchor.evaluation.terms
     factor = problem.packing.unpack(anchor.x).factor
-    steps = anchor.step * np.eye(anchor.x.size)
-    above = [
-        _coordinates(problem, anchor.x + step, eta, centred)
-        for step, eta in zip(steps, anchor.eta_above, strict=True)
-    ]
-    below = [
-        _coordinates(problem, anchor.x - step, eta, centred)
-        for step, eta in zip(steps, anchor.eta_below, strict=True)
-    ]
-    slope = (np.array(above) - np.array(below)) / (2.0 * anchor.step)
-    inverse = np.linalg.inv(factor)
-    mixing = np.where(centred[:, None], np.eye(len(centred)), inverse)
+    slope, growth = _followed(problem, anchor, centred)
     exact = problem.with_method("laplace").evaluate(anchor.x, terms.eta).terms
     covariance = np.where(
         (exact.status == FOUND)[:, None, None], exact.covariance, factor @ factor.T
     )
+    mixing = _mixing(factor, centred)
     spread = np.linalg.cholesky(mixing @ covariance @ mixing.T)
     n = len(centred)
     return Coordinates(
         centred=centred,
         place=np.ascontiguousarray(_coordinates(problem, anchor.x, terms.eta, centred).T),
         slope=np.ascontiguousarray(slope.transpose(2, 0, 1)),
+        growth=np.ascontiguousarray(growth.transpose(2, 0, 1)),
         spread=np.ascontiguousarray(spread.transpose(1, 2, 0)),
         skew=np.zeros((n, n, n, problem.n_subjects)),
     )
+
+
+def _followed(
+    problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]
+) -> tuple[Vector, Vector]:
+    """Slopes in x of modes and of the logarithm of their widths; arrays (size, subjects, n).
+
+    A width that is not known on both sides is taken not to follow.
+    """
+    slope, growth = [], []
+    for step, *sides in zip(
+        anchor.step * np.eye(anchor.x.size), anchor.above, anchor.below, strict=True
+    ):
+        (place_above, log_above), (place_below, log_below) = (
+            _place_and_width(problem, x, terms, centred)
+            for x, terms in zip((anchor.x + step, anchor.x - step), sides, strict=True)
+        )
+        slope.append((place_above - place_below) / (2.0 * anchor.step))
+        growth.append(np.nan_to_num(log_above - log_below) / (2.0 * anchor.step))
+    return np.array(slope), np.array(growth)
+
+
+def _place_and_width(
+    problem: Problem, x: Vector, terms: Terms, centred: NDArray[np.bool_]
+) -> tuple[Vector, Vector]:
+    """Coordinates of the modes, and logarithms of their widths, NaN where one was not found."""
+    mixing = _mixing(problem.packing.unpack(x).factor, centred)
+    is_found = (terms.status == FOUND)[:, None, None]
+    covariance = np.where(is_found, terms.covariance, np.nan)
+    variance = np.einsum("ab,ibc,ac->ia", mixing, covariance, mixing)
+    return _coordinates(problem, x, terms.eta, centred), 0.5 * np.log(variance)
+
+
+def _mixing(factor: Vector, centred: NDArray[np.bool_]) -> Vector:
+    """Coordinates, but for their shifts, in terms of eta; array (n, n)."""
+    return np.where(centred[:, None], np.eye(len(centred)), np.linalg.inv(factor))
 
 
 def _coordinates(problem: Problem, x: Vector, eta: Vector, centred: NDArray[np.bool_]) -> Vector:

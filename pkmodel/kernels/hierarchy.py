@@ -5,10 +5,10 @@ eta plus a shift that the population parameters give (centred, Betancourt and Gi
 10.1201/b18502-5), chosen for each effect: row by row of L one of the two gives the other. All
 coordinates of a subject are affine in what is sampled,
 
-    coordinate = place + slope (x - anchor) + spread w(z),
+    coordinate = place + slope (x - anchor) + exp(growth (x - anchor)) spread w(z),
 
-so that z is nearly standard normal and nearly free of x; w bends it by what third derivatives the
-density has (`bend`). Arrays have the subjects last.
+so that z is nearly standard normal and nearly free of x, its place as well as its width; w bends it
+by what third derivatives the density has (`bend`). Arrays have the subjects last.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pkmodel._jit import allocating_kernel, kernel
+from pkmodel._jit import allocating_kernel, kernel, vector_kernel
 from pkmodel.kernels.abreast import Abreast, Walk, make_walk, predict_abreast
 from pkmodel.kernels.bend import Bent, bend, bend_back, make_bent
 from pkmodel.kernels.events import Steps
+from pkmodel.kernels.exponential import exponentials
 from pkmodel.kernels.likelihood import Population, Rows, to_log
-from pkmodel.kernels.long_sums import add, add_product, copy, dot
+from pkmodel.kernels.long_sums import add, add_product, copy, dot, total
 from pkmodel.kernels.predict import predict_at
 from pkmodel.kernels.row_slopes import add_rows, along_directions
 from pkmodel.kernels.subject import Psi, Work
@@ -40,6 +41,8 @@ class Coordinates(NamedTuple):
     place : array (n, subjects)
     slope : array (n, size, subjects)
         In the packed population parameters.
+    growth : array (n, size, subjects)
+        In the same, of the logarithm of a row of the spread.
     spread : array (n, n, subjects)
         Lower triangular.
     skew : array (n, n, n, subjects)
@@ -49,6 +52,7 @@ class Coordinates(NamedTuple):
     centred: Bool1
     place: Float2
     slope: Float3
+    growth: Float3
     spread: Float3
     skew: Float4
 
@@ -101,6 +105,10 @@ class Room(NamedTuple):
     ----------
     u, by_u, w, by_w : arrays (n, subjects)
         Standard effects and bent z, and slopes in the coordinates and in w.
+    stretch, inner : arrays (n, subjects)
+        exp(growth (x - anchor)), and spread w.
+    by_inner, by_stretch : arrays (subjects,)
+        Slopes in these, the latter in the logarithm, with the volume.
     eta : array (subjects, n)
     bent : Bent
     walk : Walk
@@ -111,6 +119,10 @@ class Room(NamedTuple):
     by_u: NDArray[np.float64]
     w: NDArray[np.float64]
     by_w: NDArray[np.float64]
+    stretch: NDArray[np.float64]
+    inner: NDArray[np.float64]
+    by_inner: NDArray[np.float64]
+    by_stretch: NDArray[np.float64]
     eta: NDArray[np.float64]
     bent: Bent
     walk: Walk
@@ -131,14 +143,23 @@ def make_slopes(size: int, n: int, m: int, subjects: int) -> Slopes:
 
 
 @kernel
-def _coordinates(coordinates: Coordinates, point: Point, w: Vector, out: Vector) -> None:
-    """Write place + slope (x - anchor) + spread w; array (n, subjects)."""
+def _coordinates(coordinates: Coordinates, point: Point, room: Room, out: Vector) -> float:
+    """Write coordinates, an array (n, subjects); return the logarithm of what stretches them."""
+    distance, stretch, inner, w = point.distance, room.stretch, room.inner, room.w
+    stretch[:] = 0.0
+    inner[:] = 0.0
+    volume = 0.0
     for a in range(out.shape[0]):
         copy(coordinates.place[a], out[a])
-        for k in range(point.distance.size):
-            add(point.distance[k], coordinates.slope[a, k], out[a])
+        for k in range(distance.size):
+            add(distance[k], coordinates.slope[a, k], out[a])
+            add(distance[k], coordinates.growth[a, k], stretch[a])
+        volume += total(stretch[a])
+        exponentials(stretch[a])
         for b in range(a + 1):
-            add_product(1.0, coordinates.spread[a, b], w[b], out[a])
+            add_product(1.0, coordinates.spread[a, b], w[b], inner[a])
+        add_product(1.0, stretch[a], inner[a], out[a])
+    return volume
 
 
 @kernel
@@ -160,18 +181,17 @@ def place_effects(coordinates: Coordinates, point: Point, factor: Vector, room: 
     Returns
     -------
     float
-        Logarithm of the volume of w(z).
+        Logarithm of the volume of the coordinates, but for that of `Coordinates.spread`.
     """
     u, eta = room.u, room.eta
     volume = bend(coordinates.skew, point.z, room.w, room.bent)
-    _coordinates(coordinates, point, room.w, u)
+    volume += _coordinates(coordinates, point, room, u)
     _to_standard(coordinates, point, factor, u)
     for a in range(u.shape[0]):
         for i in range(u.shape[1]):
-            total = 0.0
+            eta[i, a] = 0.0
             for b in range(a + 1):
-                total += factor[a, b] * u[b, i]
-            eta[i, a] = total
+                eta[i, a] += factor[a, b] * u[b, i]
     return volume
 
 
@@ -205,29 +225,42 @@ def _carry_back(
                 add(factor[a, b], by_eta[a], by_u[b])
 
 
+@vector_kernel
+def _by_stretched(
+    by_coordinate: Vector, stretch: Vector, inner: Vector, by_inner: Vector, by_stretch: Vector
+) -> None:
+    """Carry slopes in a coordinate to what it stretches, and to the logarithm of by how much."""
+    for i in range(by_coordinate.size):
+        by_inner[i] = by_coordinate[i] * stretch[i]
+        by_stretch[i] = by_inner[i] * inner[i] - 1.0
+
+
 @kernel
 def _through_coordinates(
-    coordinates: Coordinates, by_coordinate: Vector, by_w: Vector, by_distance: Vector
+    coordinates: Coordinates, room: Room, by_coordinate: Vector, by_distance: Vector
 ) -> None:
-    """Carry slopes in the coordinates to w and to the distance."""
+    """Carry slopes in the coordinates, less that of the volume, to w and to the distance."""
+    by_w, by_inner, by_stretch = room.by_w, room.by_inner, room.by_stretch
     by_w[:] = 0.0
     by_distance[:] = 0.0
     for a in range(by_w.shape[0]):
+        _by_stretched(by_coordinate[a], room.stretch[a], room.inner[a], by_inner, by_stretch)
         for k in range(by_distance.size):
             by_distance[k] += dot(coordinates.slope[a, k], by_coordinate[a])
+            by_distance[k] += dot(coordinates.growth[a, k], by_stretch)
         for b in range(a + 1):
-            add_product(1.0, coordinates.spread[a, b], by_coordinate[a], by_w[b])
+            add_product(1.0, coordinates.spread[a, b], by_inner, by_w[b])
 
 
 @kernel
 def _prior_of(coordinates: Coordinates, factor: Vector, u: Vector) -> float:
     """Half of -2 log density of the effects, in their coordinates."""
-    total = 0.0
+    value = 0.0
     for a in range(u.shape[0]):
-        total += 0.5 * dot(u[a], u[a])
+        value += 0.5 * dot(u[a], u[a])
         if coordinates.centred[a]:
-            total += u.shape[1] * np.log(factor[a, a])
-    return total
+            value += u.shape[1] * np.log(factor[a, a])
+    return value
 
 
 @allocating_kernel
@@ -261,6 +294,10 @@ def make_room(steps: Steps, abreast: Abreast, n: int, m: int) -> Room:
         np.empty((n, subjects)),
         np.empty((n, subjects)),
         np.empty((n, subjects)),
+        np.empty((n, subjects)),
+        np.empty((n, subjects)),
+        np.empty(subjects),
+        np.empty(subjects),
         np.empty((subjects, n)),
         make_bent(n, subjects),
         make_walk(abreast),
@@ -302,11 +339,11 @@ def hierarchy(
         predict_at(predict, (steps, psi, 0, subjects, eta, 1, work))
     if rows.is_log:
         to_log(work, work.f.size, n, m, 1)
-    total = 0.5 * add_rows(rows, population.sigma, 0, work.f.size, work, slopes.by_sigma)
+    value = 0.5 * add_rows(rows, population.sigma, 0, work.f.size, work, slopes.by_sigma)
     along_directions(work, steps.first, slopes.by_direction)
     for a in range(n):
         copy(u[a], by_u[a])
     _carry_back(coordinates, factor, u, by_u, slopes)
-    _through_coordinates(coordinates, by_u, room.by_w, slopes.by_distance)
+    _through_coordinates(coordinates, room, by_u, slopes.by_distance)
     bend_back(coordinates.skew, point.z, room.bent, room.by_w, slopes.by_z)
-    return total - volume + _prior_of(coordinates, factor, u)
+    return value - volume + _prior_of(coordinates, factor, u)
