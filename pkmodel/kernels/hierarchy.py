@@ -266,7 +266,7 @@ def _prior_of(coordinates: Coordinates, factor: Vector, u: Vector) -> float:
 @allocating_kernel
 def _make_rows_work(steps: Steps, n: int, m: int) -> Work:
     """Allocate room for the rows of all subjects at once, with first derivatives."""
-    rows, intervals = steps.first[steps.first.size - 1], steps.dt.size
+    rows = steps.first[steps.first.size - 1]
     return Work(
         np.empty(rows),
         np.empty((rows, m)),
@@ -278,8 +278,8 @@ def _make_rows_work(steps: Steps, n: int, m: int) -> Work:
         np.empty((0, m, m)),
         np.empty((0, m)),
         np.empty(0),
-        np.empty(intervals),
-        np.empty((4, intervals)),
+        np.empty(0),
+        np.empty((4, 0)),
         np.empty((2, rows)),
         np.empty((4, rows)),
     )
