@@ -15,7 +15,12 @@ from scipy.special import ndtr
 import pkmodel as pk
 from pkmodel.bayes.anchor import find_anchor
 from pkmodel.bayes.chain_statistics import bulk_size, mean_size, smooth, tail_size
-from pkmodel.bayes.coordinates import choose_coordinates, informed_shares, make_coordinates
+from pkmodel.bayes.coordinates import (
+    choose_coordinates,
+    informed_shares,
+    is_nearly_normal,
+    make_coordinates,
+)
 from pkmodel.bayes.correction import propose
 from pkmodel.bayes.diagnosis import Mixing, diagnose, posterior_status, posterior_warnings
 from pkmodel.bayes.inference import infer, target_of
@@ -24,9 +29,11 @@ from pkmodel.bayes.marginal import MarginalTarget
 from pkmodel.bayes.posterior import Posterior
 from pkmodel.bayes.prior import PackedPrior
 from pkmodel.bayes.sampler import Settings, sample
+from pkmodel.bayes.skewness import bent
 from pkmodel.document import posterior_part
 from pkmodel.estimate.orders import SETTLED
 from pkmodel.fitting import _sampler_line
+from pkmodel.kernels.bend import MOST
 from pkmodel.kernels.hierarchy import Coordinates
 from pkmodel.models.model import Model, OmegaBlock, Options, Residual, Sigma, Theta
 from pkmodel.models.prior import Prior, Priors
@@ -172,7 +179,8 @@ def test_the_joint_density_in_any_coordinates_is_the_plain_one():
             u = np.linalg.solve(factor, eta.T).T
             plain = prior(x)[0] - np.sum(problem.joint(x, u[:, None]))
             plain -= len(u) * np.sum(np.log(np.diag(factor))[np.array(centred)])
-            plain += np.einsum("aki,k->", target.coordinates.growth, x - anchor.x)
+            moved = (x - anchor.x)[problem.packing.sigma_part]
+            plain += np.einsum("aki,k->", target.coordinates.growth, moved)
             gaps.append(target(vector)[0] - plain)
         np.testing.assert_allclose(gaps, gaps[0], atol=1e-8)
 
@@ -200,6 +208,27 @@ def test_widths_of_the_effects_follow_the_population_parameters():
     coordinates = choose_coordinates(problem, anchor)
     assert worst(coordinates) < 0.03
     assert worst(coordinates._replace(growth=np.zeros_like(coordinates.growth))) > 0.1
+
+
+def test_subjects_of_too_much_skewness_are_not_bent():
+    """In their bent tails chains diverge, as of propofol in children; third derivatives are not
+    small corrections there."""
+    problem = pk.evaluate("propofol_children", method="laplace").problem
+    prior = PackedPrior(problem.packing)
+    anchor = find_anchor(problem, prior)
+    assert anchor is not None
+    size = np.max(
+        np.abs(bent(JointTarget(problem, prior, anchor)).coordinates.skew), axis=(0, 1, 2)
+    )
+    assert 0 < np.sum(size == 0.0) < 100
+    assert 0.3 < np.max(size) < MOST
+
+
+def test_long_steps_are_for_posteriors_that_many_subjects_make_nearly_normal():
+    for subjects, wanted in ((8, False), (12, False), (60, True)):
+        problem = problem_of(two_effects(), bolus_data(subjects, [0.5, 1, 2, 4, 6, 9, 14], 1))
+        anchor = find_anchor(problem, PackedPrior(problem.packing))
+        assert is_nearly_normal(problem, anchor) == wanted
 
 
 def test_the_target_is_chosen_by_what_the_data_tell():

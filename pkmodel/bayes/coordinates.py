@@ -17,8 +17,9 @@ INFORMED = 0.5
 """An effect whose conditional variance is, on average over subjects, less than this share of its
 variance is known: its data say more about it than the population does."""
 
-CERTAIN = 0.3
-"""Largest deviation of the logarithm of an effect's standard deviation that counts as known."""
+CERTAIN, CLEAR = 0.3, 0.15
+"""Largest deviation of the logarithm of an effect's standard deviation that counts as known, and
+that leaves the posterior nearly normal: some 20 subjects or more of rich data."""
 
 
 def shifts(problem: Problem, mu: Vector) -> Vector:
@@ -50,11 +51,22 @@ def known_effects(problem: Problem, anchor: Anchor) -> NDArray[np.bool_]:
     Of the others the variance is the neck of a funnel where their coordinates are centred: a walk
     would not come near to a small one.
     """
-    deviations = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))
-    deviation = dict(zip(problem.packing.names, deviations, strict=True))
-    labels = [f"{'occasion' if e.occasion else 'omega'} {e.parameter}" for e in problem.effects]
-    is_certain = np.array([deviation.get(label, 0.0) < CERTAIN for label in labels])
+    is_certain = _deviations(problem, anchor) < CERTAIN
     return is_certain & (informed_shares(problem, anchor) < INFORMED)
+
+
+def is_nearly_normal(problem: Problem, anchor: Anchor) -> bool:
+    """Tell whether the data tell of all effects, and of their variances so much."""
+    is_clear = _deviations(problem, anchor) < CLEAR
+    return bool(np.all(known_effects(problem, anchor) & is_clear))
+
+
+def _deviations(problem: Problem, anchor: Anchor) -> Vector:
+    """Posterior deviations of the logarithms of the effects' standard deviations, 0 where fixed."""
+    found = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))
+    deviation = dict(zip(problem.packing.names, found, strict=True))
+    labels = [f"{'occasion' if e.occasion else 'omega'} {e.parameter}" for e in problem.effects]
+    return np.array([deviation.get(label, 0.0) for label in labels])
 
 
 def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
@@ -63,7 +75,10 @@ def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
 
 
 def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]) -> Coordinates:
-    """Shape coordinates at the anchor: modes and conditional spread, and how they follow x."""
+    """Shape coordinates at the anchor: modes and conditional spread, and how they follow.
+
+    A spread follows the residual coefficients alone.
+    """
     terms = anchor.evaluation.terms
     factor = problem.packing.unpack(anchor.x).factor
     slope, growth = _followed(problem, anchor, centred)
@@ -78,7 +93,7 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
         centred=centred,
         place=np.ascontiguousarray(_coordinates(problem, anchor.x, terms.eta, centred).T),
         slope=np.ascontiguousarray(slope.transpose(2, 0, 1)),
-        growth=np.ascontiguousarray(growth.transpose(2, 0, 1)),
+        growth=np.ascontiguousarray(growth[problem.packing.sigma_part].transpose(2, 0, 1)),
         spread=np.ascontiguousarray(spread.transpose(1, 2, 0)),
         skew=np.zeros((n, n, n, problem.n_subjects)),
     )

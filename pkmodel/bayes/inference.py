@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.bayes.anchor import Anchor, find_anchor
-from pkmodel.bayes.coordinates import known_effects
+from pkmodel.bayes.coordinates import is_nearly_normal, known_effects
 from pkmodel.bayes.correction import Corrected, correct
 from pkmodel.bayes.diagnosis import Diagnosis, diagnose
 from pkmodel.bayes.far_priors import contradicted_priors
@@ -37,7 +37,8 @@ CHAINS, TUNE, DRAWS = 4, 100, 1000
 BOLD, CAREFUL = (0.7, 0.0), (0.8, 0.1)
 """Mean acceptance that steps are adapted to, and how they scatter about that: where the posterior
 is nearly normal they may be so long that three of them turn round, and somewhat shorter ones would
-take seven; in the neck of a funnel long ones end in divergences."""
+take seven; in the neck of a funnel, and in the wide tails that few subjects leave, long ones end in
+divergences."""
 
 SAMPLED = "sampled"
 
@@ -120,7 +121,7 @@ def _settings(problem: Problem, steps: tuple[float, float]) -> Settings:
 
 def _joint(problem: Problem, prior: PackedPrior, anchor: Anchor, told: Told | None) -> Posterior:
     target = bent(JointTarget(problem, prior, anchor))
-    settings = _settings(problem, BOLD if np.all(target.coordinates.centred) else CAREFUL)
+    settings = _settings(problem, BOLD if is_nearly_normal(problem, anchor) else CAREFUL)
     chains = sample(target, settings, told)
     x, eta = target.effects(chains.vectors)
     centred = tuple(bool(c) for c in target.coordinates.centred)

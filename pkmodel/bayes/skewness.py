@@ -27,7 +27,9 @@ def bent(target: JointTarget) -> JointTarget:
         vector = np.concatenate([np.zeros(size), np.repeat(step, shape[1])])
         return -target(vector)[1][size:].reshape(shape)
 
-    coordinates = target.coordinates._replace(skew=third_derivatives(slope, shape[0]))
+    skew = third_derivatives(slope, shape[0])
+    skew[..., np.max(np.abs(skew), axis=(0, 1, 2)) >= MOST] = 0.0
+    coordinates = target.coordinates._replace(skew=skew)
     return JointTarget(target.problem, target.prior, target.anchor, coordinates)
 
 
@@ -45,4 +47,4 @@ def third_derivatives(slope: Callable[[Vector], Vector], n: int) -> Vector:
                 out[a, b] += 0.5 * both
                 out[b, a] += 0.5 * both
     even = [out.transpose(*order, 3) for order in permutations((0, 1, 2))]
-    return np.clip(np.mean(even, axis=0), -MOST, MOST)
+    return np.asarray(np.mean(even, axis=0))

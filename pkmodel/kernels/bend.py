@@ -25,8 +25,9 @@ from pkmodel.kernels.types import Vector
 
 REACH = 2.0
 
-MOST = 0.75
-"""Largest skewness that is taken out; the map would turn back from 3 / `REACH` on."""
+MOST = 0.4
+"""Largest skewness that is taken out: a subject with more is none that a small correction makes
+normal, and chains diverge in its bent tail. The map would turn back from 3 / `REACH` on."""
 
 
 class Bent(NamedTuple):

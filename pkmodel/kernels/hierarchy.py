@@ -5,10 +5,12 @@ eta plus a shift that the population parameters give (centred, Betancourt and Gi
 10.1201/b18502-5), chosen for each effect: row by row of L one of the two gives the other. All
 coordinates of a subject are affine in what is sampled,
 
-    coordinate = place + slope (x - anchor) + exp(growth (x - anchor)) spread w(z),
+    coordinate = place + slope (x - anchor) + exp(growth (s - anchor)) spread w(z),
 
-so that z is nearly standard normal and nearly free of x, its place as well as its width; w bends it
-by what third derivatives the density has (`bend`). Arrays have the subjects last.
+with s the logarithms of the residual coefficients, so that z is nearly standard normal and nearly
+free of x, its place as well as its width; w bends it by what third derivatives the density has
+(`bend`). A width does not follow the variances of the effects: it ends at what they are, and a line
+through that would be far off where they are hardly known. Arrays have the subjects last.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class Coordinates(NamedTuple):
     place : array (n, subjects)
     slope : array (n, size, subjects)
         In the packed population parameters.
-    growth : array (n, size, subjects)
-        In the same, of the logarithm of a row of the spread.
+    growth : array (n, coefficients, subjects)
+        Of the logarithm of a row of the spread, in the last of them: the free residual coefficients.
     spread : array (n, n, subjects)
         Lower triangular.
     skew : array (n, n, n, subjects)
@@ -146,6 +148,8 @@ def make_slopes(size: int, n: int, m: int, subjects: int) -> Slopes:
 def _coordinates(coordinates: Coordinates, point: Point, room: Room, out: Vector) -> float:
     """Write coordinates, an array (n, subjects); return the logarithm of what stretches them."""
     distance, stretch, inner, w = point.distance, room.stretch, room.inner, room.w
+    growth = coordinates.growth
+    coefficients = distance[distance.size - growth.shape[1] :]
     stretch[:] = 0.0
     inner[:] = 0.0
     volume = 0.0
@@ -153,7 +157,8 @@ def _coordinates(coordinates: Coordinates, point: Point, room: Room, out: Vector
         copy(coordinates.place[a], out[a])
         for k in range(distance.size):
             add(distance[k], coordinates.slope[a, k], out[a])
-            add(distance[k], coordinates.growth[a, k], stretch[a])
+        for k in range(coefficients.size):
+            add(coefficients[k], growth[a, k], stretch[a])
         volume += total(stretch[a])
         exponentials(stretch[a])
         for b in range(a + 1):
@@ -241,13 +246,16 @@ def _through_coordinates(
 ) -> None:
     """Carry slopes in the coordinates, less that of the volume, to w and to the distance."""
     by_w, by_inner, by_stretch = room.by_w, room.by_inner, room.by_stretch
+    growth = coordinates.growth
+    by_coefficients = by_distance[by_distance.size - growth.shape[1] :]
     by_w[:] = 0.0
     by_distance[:] = 0.0
     for a in range(by_w.shape[0]):
         _by_stretched(by_coordinate[a], room.stretch[a], room.inner[a], by_inner, by_stretch)
         for k in range(by_distance.size):
             by_distance[k] += dot(coordinates.slope[a, k], by_coordinate[a])
-            by_distance[k] += dot(coordinates.growth[a, k], by_stretch)
+        for k in range(by_coefficients.size):
+            by_coefficients[k] += dot(growth[a, k], by_stretch)
         for b in range(a + 1):
             add_product(1.0, coordinates.spread[a, b], by_inner, by_w[b])
 
