@@ -185,9 +185,9 @@ def test_the_joint_density_in_any_coordinates_is_the_plain_one():
         np.testing.assert_allclose(gaps, gaps[0], atol=1e-8)
 
 
-def test_widths_of_the_effects_follow_the_population_parameters():
-    """One posterior deviation off in any of them, the mean curvature in each effect stays 1: worst
-    seen 0.015 off, and 0.13 (by the residual error) where widths do not follow."""
+def test_widths_of_the_effects_follow_the_residual_error():
+    """One posterior deviation off, the mean curvature in each effect stays 1: worst seen 0.004 off,
+    and 0.13 where widths do not follow."""
     problem = problem_of(two_effects(), bolus_data(20, [0.5, 1, 2, 4, 6, 9, 14], 1))
     prior = PackedPrior(problem.packing)
     anchor = find_anchor(problem, prior)
@@ -197,8 +197,9 @@ def test_widths_of_the_effects_follow_the_population_parameters():
     def worst(coordinates: Coordinates) -> float:
         target = JointTarget(problem, prior, anchor, coordinates)
         found = 0.0
-        for moved in np.vstack([np.eye(size), -np.eye(size)]):
-            at = np.concatenate([moved, np.zeros(target.dimension - size)])
+        for side in (-1.0, 1.0):
+            at = np.zeros(target.dimension)
+            at[size - 1] = side
             for step in np.repeat(1e-4 * np.eye(2), problem.n_subjects, axis=1):
                 step = np.concatenate([np.zeros(size), step])
                 change = target(at - step)[1] - target(at + step)[1]
@@ -206,7 +207,7 @@ def test_widths_of_the_effects_follow_the_population_parameters():
         return found
 
     coordinates = choose_coordinates(problem, anchor)
-    assert worst(coordinates) < 0.03
+    assert worst(coordinates) < 0.01
     assert worst(coordinates._replace(growth=np.zeros_like(coordinates.growth))) > 0.1
 
 
@@ -217,11 +218,10 @@ def test_subjects_of_too_much_skewness_are_not_bent():
     prior = PackedPrior(problem.packing)
     anchor = find_anchor(problem, prior)
     assert anchor is not None
-    size = np.max(
-        np.abs(bent(JointTarget(problem, prior, anchor)).coordinates.skew), axis=(0, 1, 2)
-    )
-    assert 0 < np.sum(size == 0.0) < 100
-    assert 0.3 < np.max(size) < MOST
+    skew = bent(JointTarget(problem, prior, anchor)).coordinates.skew
+    largest = np.max(np.abs(skew), axis=(0, 1, 2))
+    assert 0 < np.sum(largest == 0.0) < 100
+    assert 0.3 < np.max(largest) < MOST
 
 
 def test_long_steps_are_for_posteriors_that_many_subjects_make_nearly_normal():

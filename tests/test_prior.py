@@ -347,6 +347,15 @@ def test_a_prior_beyond_its_bounds_is_refused_before_it_is_sampled(deviations, t
         assert "[prior] theta cl: its bounds leave 1.3e-12" in ended.stderr
 
 
+def test_a_wide_prior_cut_to_a_narrow_interval_is_no_mistake():
+    """What is left is small, and uniform."""
+    theta = Theta("cl", 5e-4, lower=0.0, upper=1e-3)
+    priors = replace(MODEL.priors, theta={"cl": Prior("normal", (0.0, 1e6))})
+    model = replace(MODEL, theta=(theta, *MODEL.theta[1:]), priors=priors)
+    assert excluded_priors(model) == []
+    assert far_priors(model) == []
+
+
 def test_a_share_too_small_for_a_number_is_said_to_be_small():
     model = replace(MODEL, priors=Priors(theta={"cl": Prior("normal", (-400.0, 2.0))}))
     assert "its bounds leave less than 1e-300 of" in str(excluded_priors(model)[0])

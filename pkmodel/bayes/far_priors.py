@@ -68,11 +68,15 @@ def excluded_priors(model: Model) -> list[Fault]:
 
 
 def _cut_off(model: Model) -> dict[str, tuple[BoundedPrior, float]]:
-    """Find priors of which the bounds leave next to nothing, and how much."""
-    shares = {
-        name: (bounded, share_inside(bounded.prior, *bounded.bounds))
-        for name, bounded in bounded_priors(model).items()
-    }
+    """Find priors of which the bounds leave next to nothing, and how much.
+
+    That is the tail from the nearest bound on: a wide prior is none the worse for narrow bounds.
+    """
+    shares = {}
+    for name, bounded in bounded_priors(model).items():
+        low, high = bounded.bounds
+        tails = (share_inside(bounded.prior, *ends) for ends in ((low, np.inf), (-np.inf, high)))
+        shares[name] = bounded, min(tails)
     return {name: told for name, told in shares.items() if told[1] < 1.0 - MASS}
 
 

@@ -58,6 +58,9 @@ class JointTarget:
 
     def __call__(self, vector: Vector) -> tuple[float, Vector]:
         """Return the log density and its gradient; -inf and zeros where it is not defined."""
+        vector = np.ascontiguousarray(vector, dtype=np.float64)
+        if vector.shape != (self.dimension,):
+            raise ValueError(f"a vector of {self.dimension} numbers, not of shape {vector.shape}")
         value, gradient = np.empty(1), np.empty(self.dimension)
         is_undefined = joint_entrance(vector.size, vector, gradient, value, self.record)
         if is_undefined:

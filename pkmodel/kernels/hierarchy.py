@@ -44,7 +44,7 @@ class Coordinates(NamedTuple):
     slope : array (n, size, subjects)
         In the packed population parameters.
     growth : array (n, coefficients, subjects)
-        Of the logarithm of a row of the spread, in the last of them: the free residual coefficients.
+        Of the logarithm of a row of the spread, in the last of them, the residual coefficients.
     spread : array (n, n, subjects)
         Lower triangular.
     skew : array (n, n, n, subjects)
