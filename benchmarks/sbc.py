@@ -1,6 +1,6 @@
-"""Simulation-based calibration of nuts; write sbc.csv and sbc.png.
+"""Simulation-based calibration of nuts; write sbc.csv and a picture of each target.
 
-    python benchmarks/sbc.py [--replicates 400] [--targets joint marginal]
+    python benchmarks/sbc.py [--replicates 400] [--targets joint marginal] [--first 0]
 
 Population parameters are drawn from their priors, effects and concentrations of virtual children
 from these, and the posterior is sampled: where the sampler is right, the rank of what was drawn
@@ -16,7 +16,8 @@ picture is that of the second.
 The priors keep standard deviations away from zero, where no sampler of this kind goes everywhere:
 what is tested is whether the density, its gradient and the draws belong to the model that is
 declared. `doubtful` counts fits whose own status says that they are not to be trusted; they are
-ranked with the others.
+ranked with the others. Rows of a target that is not run stay; `--first` numbers the first data set,
+whose seed its number is, so that another number has other data.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from pkmodel.models.model import Options
 from pkmodel.models.prior import Prior, Priors
 from pkmodel.problem import Problem
 
-TABLE, PICTURE = Path(__file__).with_suffix(".csv"), Path(__file__).with_suffix(".png")
+TABLE = Path(__file__).with_suffix(".csv")
 REPLICATES = 400
 CHAINS, DRAWS, THINNED = 4, 250, 5
 N_RANKS = CHAINS * DRAWS // THINNED
@@ -191,19 +192,18 @@ def rows_of(target: str, found: list[Replicate]) -> list[dict[str, object]]:
     return rows
 
 
-def draw_picture(found: dict[str, list[Replicate]]) -> None:
+def draw_picture(target: str, found: list[Replicate]) -> None:
     """Draw the distribution function of the ranks minus the uniform one, with its envelope."""
-    names = [name for r in found.values() for name in next(q.ranks for q in r if q.ranks)]
-    names = list(dict.fromkeys(names))
+    ranked = [r.ranks for r in found if r.ranks]
+    names = list(ranked[0])
     columns = 3
     figure, axes = plt.subplots(
         -(-len(names) // columns), columns, figsize=(9, 7.5), sharex=True, sharey=True
     )
     for axis, name in zip(axes.flat, names, strict=False):
-        for target, replicates in found.items():
-            ranks = np.array([r.ranks[name] for r in replicates if r.ranks])
-            share = uniformity.below(ranks[None], N_RANKS)[0] / ranks.size
-            axis.step(uniformity.points(), share - uniformity.points(), where="mid", label=target)
+        ranks = np.array([r[name] for r in ranked])
+        share = uniformity.below(ranks[None], N_RANKS)[0] / ranks.size
+        axis.step(uniformity.points(), share - uniformity.points(), where="mid", label=target)
         low, high = uniformity.envelope(ranks.size)
         axis.fill_between(
             uniformity.points(),
@@ -223,14 +223,22 @@ def draw_picture(found: dict[str, list[Replicate]]) -> None:
         frameon=False,
     )
     figure.suptitle(
-        f"Ranks of the truth among draws of nuts: {len(replicates)} virtual data sets, "
+        f"Ranks of the truth among draws of nuts: {len(found)} virtual data sets, "
         f"{SUBJECTS} virtual children each",
         fontsize=10,
     )
     figure.supxlabel("rank, as a share", fontsize=9)
     figure.supylabel("share of ranks below, minus the uniform one", fontsize=9)
     figure.tight_layout()
-    figure.savefig(PICTURE, dpi=130)
+    figure.savefig(TABLE.with_name(f"{TABLE.stem}_{target}.png"), dpi=130)
+
+
+def kept_rows(others: set[str]) -> list[dict[str, object]]:
+    """Read the rows of other targets that the table has."""
+    if not TABLE.exists():
+        return []
+    with TABLE.open(newline="") as file:
+        return [dict(row) for row in csv.DictReader(file) if row["target"] in others]
 
 
 def main() -> None:
@@ -238,21 +246,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=REPLICATES)
     parser.add_argument("--targets", nargs="+", default=("joint", "marginal"))
+    parser.add_argument("--first", type=int, default=0, help="number of the first data set")
     arguments = parser.parse_args()
     stamp.stamp()
-    found: dict[str, list[Replicate]] = {}
-    rows: list[dict[str, object]] = []
+    numbers = range(arguments.first, arguments.first + arguments.replicates)
     for target in arguments.targets:
-        found[target] = [replicate(number, target) for number in range(arguments.replicates)]
-        new = rows_of(target, found[target])
+        found = [replicate(number, target) for number in numbers]
+        new = rows_of(target, found)
         shown = ["target", "quantity", "failed", "doubtful", "chi_square_p", "distribution_p"]
         print(pd.DataFrame(new)[shown].to_string(index=False), flush=True)
-        rows += new
+        rows = sorted(kept_rows({"joint", "marginal"} - {target}) + new, key=lambda r: r["target"])
         with TABLE.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
-        draw_picture(found)
+        draw_picture(target, found)
 
 
 if __name__ == "__main__":
