@@ -24,7 +24,8 @@ from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
-from pkmodel.nodes import LEAST_SHARE
+from pkmodel.nodes import LEAST_DRAWS, LEAST_SHARE
+from pkmodel.number import count
 from pkmodel.problem import EXACT, Problem
 
 NOTED_GAIN = 0.05
@@ -159,6 +160,11 @@ def _integration(problem: Problem, estimate: Estimate) -> list[str]:
         out.append(
             f"quadrature of {orders} has not settled: with more nodes the objective changes by up "
             f"to {change}; {remedy or FINER_NODES}"
+        )
+    if problem.options.method == "imp" and problem.draws < LEAST_DRAWS:
+        out.append(
+            f"{count(problem.draws, 'draw')} a subject cannot tell how far the objective is off by "
+            f"chance, which takes {LEAST_DRAWS}: use nothing of this, and raise fit.draws"
         )
     few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
     if problem.likelihood == "imp" and few.size:
