@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pkmodel._jit import compile_clock
+from pkmodel.bayes.boundary_draws import boundary_warnings
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
@@ -212,6 +213,7 @@ def _full_bayes(
     warnings = fit_warnings(problem, estimate, None)
     warnings = (
         *warnings,
+        *boundary_warnings(problem, found.posterior),
         *posterior_warnings(found.posterior, found.diagnosis),
         *found.posterior.contradicted.values(),
     )

@@ -661,3 +661,10 @@ def test_what_cannot_be_compared_is_refused_before_the_fit(arguments, message, t
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["pkmodel", "pkmodel.cli"])
+def test_the_module_is_the_command_line(module):
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert pk.__version__ in done.stdout
