@@ -184,7 +184,7 @@ def _of_two_kinds(amount: str, concentration: str) -> Problem:
     fitting = concentration.strip().replace("M", "mol").partition("/")[0]
     example = fitting if fitting in known else "its own kind"
     return Problem(
-        f"{quoted(concentration)} is not of the kind of the amount, {quoted(amount)} (mass, moles "
+        f"{quoted(concentration)} is not of the kind of {quoted(amount)}, the amount (mass, mole "
         f"or IU in both): no molar mass is used, so give AMT and RATE in {example} and declare "
         "that, or give DV and its unit in the kind of the amount",
         "units, concentration",

@@ -86,6 +86,6 @@ def test_amount_and_concentration_of_two_kinds_are_told_apart(amount, concentrat
     with pytest.raises(ModelError) as caught:
         read_units({"time": "h", "amount": amount, "concentration": concentration})
     told = str(caught.value)
-    assert f"{concentration!r} is not of the kind of the amount, {amount!r}" in told
+    assert f"{concentration!r} is not of the kind of {amount!r}, the amount" in told
     assert f"give AMT and RATE in {instead} and declare that" in told
     assert "did you mean" not in told
