@@ -44,3 +44,7 @@ for command in (
     list_shipped,
 ):
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,14 +17,15 @@ from pkmodel.diagnostics.etabar import (
 )
 from pkmodel.diagnostics.individuals import individual_parameters
 from pkmodel.diagnostics.parameters import parameters
-from pkmodel.diagnostics.plausibility import implausible_estimates
+from pkmodel.diagnostics.plausibility import implausible_estimates, implausible_start
 from pkmodel.diagnostics.too_few_data import scarce_data
 from pkmodel.estimate.boundary import at_boundary
 from pkmodel.estimate.covariance import Covariance
 from pkmodel.estimate.maximum_likelihood import Estimate
 from pkmodel.formula import parse_formula
 from pkmodel.formula.block_check import implausible_arguments
-from pkmodel.nodes import LEAST_SHARE
+from pkmodel.nodes import LEAST_DRAWS, LEAST_SHARE
+from pkmodel.number import count
 from pkmodel.problem import EXACT, Problem
 
 NOTED_GAIN = 0.05
@@ -54,6 +55,7 @@ def fit_warnings(
         out += few_draws(problem.options)
     out += _prior_warnings(problem)
     out += scarce_data(problem)
+    out += implausible_start(problem)
     out += _data(problem)
     out += _modes(problem, estimate)
     out += _integration(problem, estimate)
@@ -109,8 +111,9 @@ def _search(problem: Problem, estimate: Estimate) -> list[str]:
             f"by the exact likelihood the objective could fall by {estimate.decrease:.2g}: the "
             "draws and the integral differ, as where the effects of a subject have several modes"
         )
-    no_error = "" if problem.options.method == FULL_BAYES else NO_ERROR
-    out += [f"{name} is at a boundary{no_error}" for name in at_boundary(problem, estimate.x)]
+    if estimate.ending == "evaluated" or problem.options.method != FULL_BAYES:
+        no_error = "" if problem.options.method == FULL_BAYES else NO_ERROR
+        out += [f"{name} is at a boundary{no_error}" for name in at_boundary(problem, estimate.x)]
     out += _flip_flop(problem, estimate)
     if len(estimate.starts) > 1 and estimate.agree < len(estimate.starts):
         out.append(f"only {estimate.agree} of {len(estimate.starts)} starts reached this objective")
@@ -159,6 +162,11 @@ def _integration(problem: Problem, estimate: Estimate) -> list[str]:
         out.append(
             f"quadrature of {orders} has not settled: with more nodes the objective changes by up "
             f"to {change}; {remedy or FINER_NODES}"
+        )
+    if problem.options.method == "imp" and problem.draws < LEAST_DRAWS:
+        out.append(
+            f"{count(problem.draws, 'draw')} a subject cannot tell how far the objective is off by "
+            f"chance, which takes {LEAST_DRAWS}: use nothing of this, and raise fit.draws"
         )
     few = np.flatnonzero(estimate.final.terms.share < LEAST_SHARE)
     if problem.likelihood == "imp" and few.size:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pkmodel._jit import compile_clock
+from pkmodel.bayes.boundary_draws import boundary_warnings
 from pkmodel.bayes.diagnosis import posterior_status, posterior_warnings
 from pkmodel.bayes.inference import infer
 from pkmodel.dataset import Dataset
@@ -23,6 +24,7 @@ from pkmodel.definition import (
     given_model,
     given_options,
     given_threads,
+    idle_warnings,
 )
 from pkmodel.diagnostics.too_few_data import unfittable
 from pkmodel.errors import FitError, within
@@ -111,28 +113,20 @@ def fit(
     586.28
     """
     begin = time.perf_counter()
-    model = given_model(model)
-    with within(_source(model)):
-        options = given_options(
-            model,
-            method=method,
-            seed=seed,
-            starts=starts,
-            covariance=covariance,
-            chains=chains,
-            draws=draws,
-        )
+    model = given_model(model, method)
+    options = given_options(
+        model,
+        method=method,
+        seed=seed,
+        starts=starts,
+        covariance=covariance,
+        chains=chains,
+        draws=draws,
+    )
+    idle = idle_warnings(model, method)
     with within(_source(model)):
         title, problem, subjects, seconds = _prepare(model, data, options, threads)
-        if problem.packing.size == 0:
-            raise FitError(
-                "every theta, omega and sigma is fixed: nothing to fit; evaluate instead"
-            )
-        faults = unfittable(problem)
-        if faults:
-            raise FitError(faults)
-        check_priors(problem)
-        check_typical(problem)
+        _check_fittable(problem)
     if is_cold() and progress is not None:
         progress(COMPILING)
     problem.load()
@@ -142,7 +136,8 @@ def fit(
     say = _named(progress, f"{title or problem.model.structure} by {options.method}")
     if options.method == FULL_BAYES:
         with within(_source(model)):
-            return _full_bayes(title, problem, subjects, seconds, begin, say)
+            found = _full_bayes(title, problem, subjects, seconds, begin, say)
+            return replace(found, warnings=(*idle, *found.warnings))
     unit = "iteration" if options.method == "saem" else "evaluation"
     with _timed(seconds, "optimise"):
         estimate = ESTIMATORS[options.method](problem, _progress_line(options.starts, say, unit))
@@ -162,8 +157,40 @@ def fit(
             is_cut = True
     seconds["total"] = time.perf_counter() - begin
     status = Status.INTERRUPTED if is_cut else _status(problem, estimate, uncertainty)
-    warnings = fit_warnings(problem, estimate, uncertainty)
+    warnings = (*idle, *fit_warnings(problem, estimate, uncertainty))
     return Fit(title, problem, subjects, estimate, uncertainty, status, warnings, seconds)
+
+
+def fit_problem(model: Definition, method: str | None) -> Problem:
+    """Return what a fit of a definition would solve, or refuse what that fit would refuse.
+
+    Parameters
+    ----------
+    model : Definition
+    method : str or None
+        As for `fit`.
+
+    Raises
+    ------
+    DataError, ModelError, FitError
+        As by `fit`, before it begins.
+    """
+    options = given_options(model, method=method)
+    with within(_source(model)):
+        _, problem, _, _ = _prepare(model, None, options, threads=1)
+        _check_fittable(problem)
+    return problem
+
+
+def _check_fittable(problem: Problem) -> None:
+    """Refuse what no fit can come of."""
+    if problem.packing.size == 0:
+        raise FitError("every theta, omega and sigma is fixed: nothing to fit; evaluate instead")
+    faults = unfittable(problem)
+    if faults:
+        raise FitError(faults)
+    check_priors(problem)
+    check_typical(problem)
 
 
 def _full_bayes(
@@ -186,6 +213,7 @@ def _full_bayes(
     warnings = fit_warnings(problem, estimate, None)
     warnings = (
         *warnings,
+        *boundary_warnings(problem, found.posterior),
         *posterior_warnings(found.posterior, found.diagnosis),
         *found.posterior.contradicted.values(),
     )
@@ -267,9 +295,8 @@ def evaluate(
         With status ``"evaluated"``.
     """
     begin = time.perf_counter()
-    model = given_model(model)
-    with within(_source(model)):
-        options = given_options(model, method=method, starts=1, covariance=False)
+    model = given_model(model, method)
+    options = given_options(model, method=method, starts=1, covariance=False)
     with within(_source(model)):
         title, problem, subjects, seconds = _prepare(model, data, options, threads)
         check_typical(problem)
@@ -286,7 +313,7 @@ def evaluate(
     estimate = Estimate(x, final, "evaluated", float("nan"), 0.0, 1, (), [])
     problem, estimate = settled(problem, estimate)
     seconds.update(optimise=0.0, covariance=0.0, total=time.perf_counter() - begin)
-    warnings = fit_warnings(problem, estimate, None)
+    warnings = (*idle_warnings(model, method), *fit_warnings(problem, estimate, None))
     return Fit(title, problem, subjects, estimate, None, Status.EVALUATED, warnings, seconds)
 
 

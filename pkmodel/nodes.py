@@ -24,6 +24,9 @@ DEGREES = 4.0
 DEFENSIVE = 9
 """One of so many draws of each part is from the prior, which bounds all weights."""
 
+LEAST_DRAWS = REPLICATES * DEFENSIVE
+"""With fewer no part has a draw from the prior: weights have no bound, and no error is told."""
+
 LEAST_SHARE = 0.1
 """A subject whose draws are worth less than this share of them is not integrated well; where the
 integrand is near to normal they are worth some 0.9 for each effect, multiplied."""

@@ -80,6 +80,17 @@ def fixed(value: Number, decimals: int) -> str:
     return f"{value:.{decimals}f}" if abs(value) < LONGEST else f"{value:.{DIGITS}g}"
 
 
+def tenths(value: Number) -> str:
+    """Write one decimal; from ten thousand on as `number` does.
+
+    Examples
+    --------
+    >>> tenths(45.71), tenths(55745564631.6), tenths(None)
+    ('45.7', '5.575e+10', '')
+    """
+    return fixed(value, 1) if value is None or abs(value) < WHOLE else number(value)
+
+
 def r_hat(value: Number) -> str:
     """Write an R-hat; below 1 it is noise of the estimator and means 1.
 

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from pkmodel.number import fixed, interval, number, percent
+from pkmodel.number import interval, number, percent, tenths
 from pkmodel.posterior_text import COLUMNS, posterior_row
 
 Document = Mapping[str, Any]
@@ -66,7 +66,7 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
             label = f"{kind} {name}"
             told: tuple[str, ...] = (
                 number(entry["estimate"]),
-                fixed(entry["rse"], 1),
+                tenths(entry["rse"]),
                 interval(entry["lower"], entry["upper"]),
                 "" if document["status"] == "evaluated" else number(entry["init"]),
             )

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pkmodel.method_name import METHOD_NAMES, STARTS_JUDGED
-from pkmodel.nodes import LEAST_SHARE, order_in_words
+from pkmodel.nodes import LEAST_DRAWS, LEAST_SHARE, order_in_words
 from pkmodel.number import UNKNOWN, count, fixed, listed, number, p_value, percent, r_hat
 from pkmodel.parameter_text import ParameterTable
 from pkmodel.posterior_text import (
@@ -243,8 +243,15 @@ def _integration(document: Document) -> Iterator[Check]:
         yield Check("quadrature", "ok" if quadrature["settled"] else "look", finding)
     if sampled:
         share = sampled["least_share"]
-        finding = f"{sampled['draws']} draws a subject, worth {percent(share)} of them at worst"
-        is_good = share is not None and share >= LEAST_SHARE
+        draws = count(sampled["draws"], "draw")
+        finding = f"{draws} a subject, worth {percent(share) or UNKNOWN} of them at worst"
+        is_known = sampled["error"] is not None
+        if sampled["draws"] < LEAST_DRAWS:
+            finding += f"; their error takes {LEAST_DRAWS} to tell: raise fit.draws"
+        elif not is_known:
+            finding += "; their error is not known, so the objective is not to be used"
+        is_enough = is_known and sampled["draws"] >= LEAST_DRAWS
+        is_good = is_enough and share is not None and share >= LEAST_SHARE
         yield Check("draws", "ok" if is_good else "look", finding)
 
 

@@ -168,13 +168,27 @@ def _check_dimensions(units: Mapping[str, str], parsed: Mapping[str, Unit]) -> l
     amounts = (registry.gram, registry.mole, registry.international_unit)
     if not any(parsed["amount"].is_compatible_with(unit) for unit in amounts):
         problems.append(_refusal("amount", units["amount"], "is not an amount"))
-    elif not parsed["concentration"].is_compatible_with(parsed["amount"] / registry.liter):
-        reason = (
-            f"is not an amount per volume of the kind of {quoted(units['amount'])} "
-            "(mass, mole or IU in both)"
-        )
+    elif not any(
+        parsed["concentration"].is_compatible_with(unit / registry.liter) for unit in amounts
+    ):
+        reason = "is not an amount per volume"
         problems.append(_refusal("concentration", units["concentration"], reason))
+    elif not parsed["concentration"].is_compatible_with(parsed["amount"] / registry.liter):
+        problems.append(_of_two_kinds(units["amount"], units["concentration"]))
     return problems
+
+
+def _of_two_kinds(amount: str, concentration: str) -> Problem:
+    """Say that mass, moles and international units do not turn into each other."""
+    known = EXAMPLES["amount"]
+    fitting = concentration.strip().replace("M", "mol").partition("/")[0]
+    example = fitting if fitting in known else "its own kind"
+    return Problem(
+        f"{quoted(concentration)} is not of the kind of {quoted(amount)}, the amount (mass, mole "
+        f"or IU in both): no molar mass is used, so give AMT and RATE in {example} and declare "
+        "that, or give DV and its unit in the kind of the amount",
+        "units, concentration",
+    )
 
 
 def read_units(units: Mapping[str, str] | None) -> Units:

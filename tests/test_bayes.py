@@ -14,6 +14,7 @@ from scipy.special import ndtr
 
 import pkmodel as pk
 from pkmodel.bayes.anchor import find_anchor
+from pkmodel.bayes.boundary_draws import boundary_warnings
 from pkmodel.bayes.chain_statistics import bulk_size, mean_size, smooth, tail_size
 from pkmodel.bayes.coordinates import (
     choose_coordinates,
@@ -649,3 +650,15 @@ def test_priors_are_refused_without_full_bayes():
     model = two_effects(Priors(theta={"cl": Prior("lognormal", (1.0, 1.0))}))
     with pytest.raises(pk.ModelError, match='priors: goes with method = "nuts" only'):
         pk.fit(model, bolus_data(4, [2.0, 8.0], 11))
+
+
+def test_a_boundary_is_said_of_the_draws_that_are_at_it():
+    """Of a posterior half of whose variances have vanished, and of one with none."""
+    problem = problem_of(two_effects(), bolus_data(4, [2.0, 8.0], 11))
+    x = np.tile(problem.packing.initial(), (2, 50, 1))
+    eta = np.zeros((2, 50, problem.n_subjects, len(problem.effects)))
+    assert boundary_warnings(problem, Posterior(x, eta, {})) == []
+    place = problem.packing.names.index("omega CL")
+    x[0, :, place] = np.log(1e-8)
+    warning, _ = boundary_warnings(problem, Posterior(x, eta, {}))
+    assert warning.startswith("omega CL is at a boundary in 50.0 % of the draws, and at their mid")

@@ -240,10 +240,52 @@ def test_check_takes_a_method_and_shows_what_it_would_use(definition):
     text = _run("check", PHENOBARBITAL, "--method", "nuts").stdout
     assert "theta cl ~ lognormal(median 0.005, log sd 2), default" in text
     assert "nuts, 4 chains of 1000 draws" in text
-    many = definition({'method = "focei"': 'method = "focei"\nmax_evaluations = 50'})
-    result = _run("check", many, "--method", "nuts")
+
+
+PRIOR = "[prior.theta]\ncl = { lognormal = [0.005, 0.5] }\n\n[fit]"
+IDLE = "the priors that are declared are not used: focei has none"
+
+
+@pytest.mark.parametrize("command", ["check", "evaluate", "fit"])
+def test_a_file_for_full_bayes_is_read_for_another_method_with_a_warning(definition, command):
+    path = definition({"[fit]": PRIOR, 'method = "focei"': 'method = "nuts"\ntune = 100'})
+    result = _run(command, path, "--method", "focei")
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    assert IDLE in text
+    assert "fit.tune of the definition is not used: focei has no use for it" in text
+
+
+def test_a_file_is_judged_by_the_method_that_is_asked_for(definition):
+    """What its own method would refuse is used, and what the asked one has no use for is idle."""
+    keys = 'method = "focei"\ntune = 100\nmax_evaluations = 50\nstarts = 2'
+    path = definition({"[fit]": PRIOR, 'method = "focei"': keys})
+    own = _run("check", path)
+    assert own.exit_code == 2
+    assert '[prior]: goes with method = "nuts" only' in own.stderr
+    assert '[fit] tune: goes with method = "nuts" only' in own.stderr
+    asked = _run("check", path, "--method", "nuts")
+    assert asked.exit_code == 0, asked.output
+    text = " ".join(asked.stdout.split())
+    assert "theta cl ~ lognormal(median 0.005, log sd 0.5)" in text
+    assert "nuts, 4 chains of 1000 draws after 100, target" in text
+    assert (
+        "fit.starts and fit.max_evaluations of the definition are not used: nuts has no use for "
+        "them" in text
+    )
+    assert pk.evaluate(path, method="nuts").problem.options.tune == 100
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "owners"),
+    [("--chains", 2, '"saem" or'), ("--draws", 5, '"imp" or'), ("--method", "fosei", "focei")],
+)
+def test_an_option_of_the_command_line_is_refused_by_its_own_name(option, value, owners, no_fit):
+    result = _run("fit", PHENOBARBITAL, option, value)
     assert result.exit_code == 2
-    assert "max_evaluations: nuts has draws and tune instead; remove it" in result.stderr
+    assert result.stderr.startswith(f"Error: {option}: ")
+    assert owners in result.stderr
+    assert "toml" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -510,10 +552,10 @@ def test_compare_fits_each_definition_by_each_method(tmp_path):
         ((PHENOBARBITAL,), "at least two fits"),
         ((PHENOBARBITAL, "theophylline"), "different data"),
         ((PHENOBARBITAL, "phenobarbitol"), "phenobarbital"),
-        ((PHENOBARBITAL, "--method", "fosei"), "focei"),
+        ((PHENOBARBITAL, "--method", "focei", "--method", "fosei"), "--method: 'fosei'"),
     ],
 )
-def test_compare_refuses_what_cannot_be_compared(arguments, message, tmp_path):
+def test_compare_refuses_what_cannot_be_compared_before_a_fit(arguments, message, tmp_path, no_fit):
     out = tmp_path / "comparison"
     result = _run("compare", *arguments, "--out", out)
     assert result.exit_code == 2
@@ -619,3 +661,10 @@ def test_what_cannot_be_compared_is_refused_before_the_fit(arguments, message, t
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["pkmodel", "pkmodel.cli"])
+def test_the_module_is_the_command_line(module):
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert pk.__version__ in done.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from colorsys import rgb_to_hsv
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from pkmodel.plots.goodness_of_fit import (
 )
 from pkmodel.plots.individual_fits import individual_fits
 from pkmodel.plots.random_effects import effect_against_covariates, effect_distribution
+from pkmodel.plots.scatter import TREND, TREND_NAME
 from pkmodel.plots.search import search_path
 
 SEED = 20260101
@@ -279,3 +282,17 @@ def test_trend_over_repeated_points_is_their_mean():
     x = np.repeat([1.0, 2.0, 3.0], 10)
     y = np.arange(30.0)
     assert local_trend(x, y, np.array([2.0]), span=0.3)[0] == pytest.approx(14.5, rel=1e-12)
+
+
+def test_between_two_values_the_trend_is_the_mean_of_the_nearer():
+    """All points within reach are equally far, so that no weight tells them apart."""
+    x, y = np.repeat([0.0, 1.0], [15, 5]), np.arange(20.0)
+    assert local_trend(x, y, np.array([0.3]))[0] == pytest.approx(7.0, rel=1e-12)
+    assert local_trend(x, np.ones(20), np.array([0.5]))[0] == 1.0
+
+
+def test_the_colour_of_the_trend_is_called_by_its_name():
+    hue, _, brightness = rgb_to_hsv(*(int(TREND[k : k + 2], 16) / 255.0 for k in (1, 3, 5)))
+    assert 20.0 < 360.0 * hue < 40.0
+    assert brightness < 0.9
+    assert TREND_NAME == "dark orange"

@@ -70,6 +70,13 @@ def test_what_is_asked_counts_before_what_is_said_to_another_method():
         given_options(sampled, method="nuts", chains=0)
 
 
+@pytest.mark.parametrize(("draws", "is_warned"), [(1, True), (35, True), (36, False)])
+def test_draws_too_few_to_tell_their_error_are_warned_of(draws, is_warned):
+    few = replace(DEFINITION, options=Options("imp", draws=draws))
+    warnings = " ".join(pk.evaluate(few, TABLE).warnings)
+    assert ("cannot tell how far the objective is off by chance" in warnings) == is_warned
+
+
 def test_a_dataset_must_be_in_the_declared_units():
     same = {"time": "hr", "amount": "mg", "concentration": "ug/mL"}
     data = pk.read_dataset(FILE, units=same)

@@ -320,6 +320,9 @@ def test_one_fit_is_no_comparison(fits, given):
 def test_only_fits_are_compared(fits):
     with pytest.raises(pk.ModelError, match="not Definition"):
         pk.compare([fits["FOCE-I"], GIVEN])
+    for stranger in ("phenobarbital", 3, fits["FOCE-I"]):
+        with pytest.raises(pk.ModelError, match=r"^compare takes a list of fits, such as"):
+            pk.compare(stranger)
 
 
 def test_a_fit_that_did_not_converge_has_no_criteria_and_no_test(fits):

@@ -116,3 +116,16 @@ def test_the_start_may_be_any_where_the_units_are_right() -> None:
     (far,) = said(pk.fit(model(1e5, 1e6), table))
     assert far.startswith("far from the initial values: typical CL = 0.92")
     assert ", V = 9.4" in far
+
+
+@pytest.mark.parametrize(
+    ("factor", "side"), [(1e-3, "above"), (1.0, None), (3.0, None), (1e3, "below")]
+)
+def test_predictions_in_another_unit_than_the_observations_are_warned_of(factor, side):
+    """By the initial values, before a fit and after it."""
+    table = data(make_design([(0, 100, 0)], [0.5, 2.0, 8.0]), 1.0, 10.0)
+    table["DV"] *= factor
+    for fit in (pk.evaluate(model(1.0, 10.0), table), pk.fit(model(1.0, 10.0), table)):
+        found = [text for text in fit.warnings if text.startswith("typical predictions")]
+        assert len(found) == (side is not None)
+        assert all(f"are {side} the observations by more than a factor of 10" in t for t in found)

@@ -170,6 +170,14 @@ def test_priors_of_other_members_are_refused_when_they_are_made():
             Priors(lkj=shape)
 
 
+@pytest.mark.parametrize("given", [3, {"theta": {"cl": Prior("normal", (0.0, 1.0))}}])
+def test_a_model_takes_no_other_priors(given):
+    with pytest.raises(
+        ModelError, match=r"^priors: expected Priors, such as Priors\(theta=.*, got"
+    ):
+        replace(MODEL, priors=given)
+
+
 def test_a_list_of_numbers_makes_the_same_prior():
     assert Prior("normal", [1.0, 2.0]) == Prior("normal", (1.0, 2.0))
 

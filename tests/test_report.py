@@ -26,6 +26,7 @@ from pkmodel.plots.goodness_of_fit import weighted_residuals
 from pkmodel.report import write_report
 from pkmodel.report.drawing import draw
 from pkmodel.report.figure_section import effect_section, goodness_section, individual_section
+from pkmodel.report.parameter_section import variability
 from pkmodel.report.run_folder import read_run
 from pkmodel.report.subjects import subjects_of
 from pkmodel.summary import checks
@@ -528,3 +529,9 @@ def test_a_folder_without_a_run_is_refused(run, tmp_path):
         with pytest.raises(PkmodelError, match=said):
             write_report(folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
+
+
+def test_a_huge_coefficient_of_variation_is_written_short():
+    """100 sqrt(exp(40.3) - 1) has eleven digits before the point."""
+    entry = {"estimate": 40.3, "lower": 0.09, "upper": 60.0}
+    assert variability(entry, "lognormal") == ("5.637e+10", "30.7\xa0to\xa01.069e+15")

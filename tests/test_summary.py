@@ -153,6 +153,22 @@ def test_objectives_of_starts_say_where_they_are_not_that_of_the_fit():
         assert next(c.finding for c in found if c.name == "starts").endswith(end)
 
 
+@pytest.mark.parametrize(
+    ("draws", "error", "mark", "reason"),
+    [
+        (1, None, "look", "their error takes 36 to tell"),
+        (35, 1.0, "look", "their error takes 36 to tell"),
+        (36, None, "look", "their error is not known"),
+        (36, 1.0, "ok", "at worst"),
+    ],
+)
+def test_draws_whose_error_cannot_be_told_ask_for_a_look(draws, error, mark, reason):
+    sampled = {"draws": draws, "error": error, "least_share": 0.8}
+    (check,) = (c for c in checks(fit_document(importance=sampled)) if c.name == "draws")
+    assert check.mark == mark
+    assert reason in check.finding
+
+
 def test_starts_that_disagree_ask_for_a_look():
     starts = [{"objective": 586.3, "ending": "converged", "evaluations": 20}] * 3
     assert _mark("starts", starts=starts, starts_agree=3) == "ok"

@@ -76,3 +76,16 @@ def test_all_faults_are_told_at_once() -> None:
         read_units({"tim": "h", "amount": "mgg"})
     assert len(caught.value.problems) == 3
     assert "time and concentration" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("amount", "concentration", "instead"),
+    [("mg", "nmol/L", "nmol"), ("mg", "uM", "umol"), ("IU", "ng/mL", "ng"), ("nmol", "ug/L", "ug")],
+)
+def test_amount_and_concentration_of_two_kinds_are_told_apart(amount, concentration, instead):
+    with pytest.raises(ModelError) as caught:
+        read_units({"time": "h", "amount": amount, "concentration": concentration})
+    told = str(caught.value)
+    assert f"{concentration!r} is not of the kind of {amount!r}, the amount" in told
+    assert f"give AMT and RATE in {instead} and declare that" in told
+    assert "did you mean" not in told

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +13,10 @@ import pkmodel
 from pkmodel.commands.console import announced_interrupts, progress, show
 from pkmodel.commands.group import NOT_CONVERGED
 from pkmodel.commands.options import check_folder, out_option, threads_option
-from pkmodel.commands.running import WRITING
+from pkmodel.commands.running import WRITING, named_options
+
+if TYPE_CHECKING:
+    from pkmodel.definition import Definition
 
 
 @click.command()
@@ -46,13 +51,17 @@ def compare(
     from pkmodel.output_folder import former_fit, replace_folder
 
     check_folder(out)
-    definitions = [pkmodel.read_definition(file) for file in files]
+    asked = [
+        (pkmodel.read_definition(file, method=method), method)
+        for file in files
+        for method in methods or (None,)
+    ]
+    _check_asked(asked)
     with announced_interrupts() as stop:
         with progress() as say:
             fits = [
                 pkmodel.fit(definition, method=method, threads=threads, progress=say)
-                for definition in definitions
-                for method in methods or (None,)
+                for definition, method in asked
             ]
             say("comparing")
             found = pkmodel.compare(fits, nested=nested)
@@ -66,3 +75,18 @@ def compare(
     click.echo(where)
     if not all(fit.converged for fit in fits):
         sys.exit(NOT_CONVERGED)
+
+
+def _check_asked(asked: Sequence[tuple[Definition, str | None]]) -> None:
+    """Refuse what cannot be fitted or compared before any time is spent on a fit."""
+    from pkmodel.fitting import fit_problem
+    from pkmodel.model_comparison.comparing import check_several
+    from pkmodel.model_comparison.same_data import check_same_data
+
+    check_several(len(asked))
+    problems = {}
+    with named_options():
+        for number, (definition, method) in enumerate(asked, 1):
+            problem = fit_problem(definition, method)
+            problems[f"{number}. {definition.title} ({problem.options.method})"] = problem
+    check_same_data(problems)

@@ -95,7 +95,7 @@ def compare_groups(
             raise click.UsageError(f"{OF_A_FIT} belong to a fit, not to published summaries")
         _compare_published(Path(file), reference, margin, multiplicity, out)
         return
-    definition = pkmodel.read_definition(file)
+    definition = pkmodel.read_definition(file, method=method)
     has_units = definition.data is not None and definition.data.units is not None
     if settle is None and not has_units:
         raise BadInput(

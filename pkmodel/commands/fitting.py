@@ -23,7 +23,7 @@ from pkmodel.commands.options import (
     seed_option,
     threads_option,
 )
-from pkmodel.commands.running import Replaced, finish, fitted
+from pkmodel.commands.running import Replaced, finish, fitted, named_options
 from pkmodel.errors import FitError
 from pkmodel.status import Status
 
@@ -53,7 +53,7 @@ def fit(
     threads: int,
 ) -> None:
     """Fit, print the summary, write the outputs."""
-    definition = pkmodel.read_definition(file)
+    definition = pkmodel.read_definition(file, method=method)
     check_folder(out)
     with announced_interrupts() as stop:
         result = fitted(definition, Replaced(method, seed, chains, draws), threads, stop)
@@ -69,9 +69,9 @@ def fit(
 @threads_option
 def evaluate(file: str, method: str | None, out: Path | None, threads: int) -> None:
     """Evaluate at the initial values of FILE; nothing is estimated."""
-    definition = pkmodel.read_definition(file)
+    definition = pkmodel.read_definition(file, method=method)
     check_folder(out)
-    with progress() as say:
+    with progress() as say, named_options():
         result = pkmodel.evaluate(definition, method=method, threads=threads, progress=say)
     with announced_interrupts() as stop:
         finish(result, out, stop)
@@ -83,17 +83,13 @@ def evaluate(file: str, method: str | None, out: Path | None, threads: int) -> N
 def check(file: str, method: str | None) -> None:
     """Read data and model, print what was understood, fit nothing."""
     from pkmodel.definition import given_options
-    from pkmodel.errors import within
     from pkmodel.overview import overview
 
-    definition = pkmodel.read_definition(file)
-    if method is not None:
-        with within(str(definition.path)):
-            options = given_options(definition, method=method)
-        definition = replace(definition, options=options)
-    with progress() as say:
-        result = pkmodel.evaluate(definition, progress=say)
-    show(overview(definition, result))
+    definition = pkmodel.read_definition(file, method=method)
+    with progress() as say, named_options():
+        options = given_options(definition, method=method)
+        result = pkmodel.evaluate(definition, method=method, progress=say)
+    show(overview(replace(definition, options=options), result))
 
 
 @click.command()
@@ -111,7 +107,7 @@ def certify(file: str, method: str | None, seed: int | None, threads: int) -> No
     from pkmodel.estimate.certificate import NO_CERTIFICATE as NONE_OF_DRAWS
     from pkmodel.summary import summary
 
-    definition = pkmodel.read_definition(file)
+    definition = pkmodel.read_definition(file, method=method)
     if (method or definition.options.method) == FULL_BAYES:
         raise FitError(NONE_OF_DRAWS)
     with announced_interrupts() as stop:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +33,26 @@ class Replaced:
     draws: int | None = None
 
 
+@contextmanager
+def named_options() -> Iterator[None]:
+    """Name what the command line says by its options, in the errors of a block."""
+    names = {field.name for field in fields(Replaced)}
+    try:
+        yield
+    except PkmodelError as error:
+        problems = [
+            replace(problem, place=f"--{problem.place}") if problem.place in names else problem
+            for problem in error.problems
+        ]
+        raise type(error)(problems, error.source) from error
+
+
 def fitted(definition: Definition, replaced: Replaced, threads: int, stop: Interrupts) -> Fit:
     """Fit with a line that tells how far it has come, so that Ctrl-C keeps what there is."""
     from pkmodel.interrupted import kept_by
 
     kept = kept_by(replaced.method or definition.options.method)
-    with stop.stopping(f"keeping {kept}"), progress() as say:
+    with stop.stopping(f"keeping {kept}"), progress() as say, named_options():
         return pkmodel.fit(definition, **vars(replaced), threads=threads, progress=say)
 
 

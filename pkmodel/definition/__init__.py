@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pkmodel.definition.given import given_data, given_model, given_options, given_threads
+from pkmodel.definition.given import (
+    given_data,
+    given_model,
+    given_options,
+    given_threads,
+    idle_warnings,
+)
 from pkmodel.definition.model_check import check_model
 from pkmodel.definition.option_check import FULL_BAYES, METHODS, option_problems
 from pkmodel.definition.reading import read_definition
@@ -20,6 +26,7 @@ __all__ = [
     "given_model",
     "given_options",
     "given_threads",
+    "idle_warnings",
     "option_problems",
     "read_definition",
     "write_definition",

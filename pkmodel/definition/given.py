@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pkmodel.definition.option_check import (
     FULL_BAYES,
-    OWNERS,
+    by_method,
+    idle_options,
     option_problems,
     whole_number_fault,
 )
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from pkmodel.dataset import Dataset
 
 
-def given_model(model: Definition | Model | str | Path) -> Definition | Model:
-    """Return a definition or model, read where it is named.
+def given_model(
+    model: Definition | Model | str | Path, method: str | None = None
+) -> Definition | Model:
+    """Return a definition or model, read where it is named, to be fitted by its method or another.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def given_model(model: Definition | Model | str | Path) -> Definition | Model:
         It is neither, or the definition has faults.
     """
     if isinstance(model, str | Path):
-        return read_definition(model)
+        return read_definition(model, method=method)
     if not isinstance(model, Definition | Model):
         raise ModelError(
             f"model of type {type(model).__name__}; expected a Definition (pkmodel.read_definition)"
@@ -131,24 +134,19 @@ def given_options(
     if isinstance(covariance, bool):
         covariance = "sandwich" if covariance else "none"
     asked = {
-        "method": method,
         "seed": seed,
         "starts": starts,
         "covariance": covariance,
         "chains": chains,
         "draws": draws,
     }
-    changes: dict[str, Any] = {}
-    if method is not None:
-        changes |= {key: None for key, owners in OWNERS.items() if method not in owners}
-    changes |= {key: value for key, value in asked.items() if value is not None}
-    options = replace(options, **changes)
+    changes: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    options = replace(by_method(options, method), **changes)
     problems = option_problems(options)
     population = model.model if isinstance(model, Definition) else model
     if population.priors is not None and method is None and options.method != FULL_BAYES:
         problems.append(Problem(MISPLACED, "priors"))
-    if problems:
-        raise ModelError([_as_asked(problem, changes) for problem in problems])
+    _refuse(problems, {*changes, "method"} if method is not None else set(changes), model)
     return replace(
         options,
         starts=int(options.starts),
@@ -159,10 +157,30 @@ def given_options(
     )
 
 
-def _as_asked(problem: Problem, changes: dict[str, object]) -> Problem:
+def _refuse(problems: list[Problem], asked: set[str], model: Definition | Model) -> None:
+    """Raise what is wrong: of what was asked in a call by its keyword, for no file holds it."""
+    if not problems:
+        return
+    named = [_as_asked(problem, asked) for problem in problems]
+    is_asked = any(problem.place in asked for problem in named)
+    path = model.path if isinstance(model, Definition) else None
+    raise ModelError(named, "" if is_asked or path is None else str(path))
+
+
+def _as_asked(problem: Problem, asked: set[str]) -> Problem:
     """Name an option given in a call by its keyword."""
     key = problem.place.removeprefix("[fit] ")
-    return Problem(problem.message, key) if key in changes else problem
+    return Problem(problem.message, key) if key in asked else problem
+
+
+def idle_warnings(model: Definition | Model, method: str | None) -> tuple[str, ...]:
+    """Say which options of a definition the method asked for in place of its own does not use."""
+    idle = idle_options(model.options, method) if isinstance(model, Definition) else ()
+    if not idle:
+        return ()
+    listed = " and ".join(f"fit.{key}" for key in idle)
+    are, them = ("is", "it") if len(idle) == 1 else ("are", "them")
+    return (f"{listed} of the definition {are} not used: {method} has no use for {them}",)
 
 
 def given_threads(threads: int) -> int:

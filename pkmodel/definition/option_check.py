@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral
 
 from pkmodel.errors import Problem
@@ -46,19 +47,44 @@ def option_problems(options: Options) -> list[Problem]:
         messages["target"] = (
             f"{quoted(options.target)} is not known ({suggest(str(options.target), _TARGETS)})"
         )
-    for key, owners in OWNERS.items():
-        if getattr(options, key) is not None and options.method not in owners:
-            messages[key] = messages.get(key) or _misplaced(key, owners)
-    if options.method == FULL_BAYES and options.starts != 1:
-        messages["starts"] = f"{FULL_BAYES} has chains instead; remove it"
-    if options.method == FULL_BAYES and options.max_evaluations != Options().max_evaluations:
-        messages["max_evaluations"] = f"{FULL_BAYES} has draws and tune instead; remove it"
-    if options.method == FULL_BAYES and options.covariance in ("r", "s"):
-        messages["covariance"] = f"errors of {FULL_BAYES} are those of its draws; remove it"
+    for key, message in _misplaced(options).items():
+        messages[key] = messages.get(key) or message
     return [Problem(message, f"[fit] {key}") for key, message in messages.items() if message]
 
 
-def _misplaced(key: str, owners: tuple[str, ...]) -> str:
+def by_method(options: Options, method: str | None) -> Options:
+    """Return options with another method; what it has no use for is as if it had not been said."""
+    if method is None:
+        return options
+    default = Options()
+    unused = {key: getattr(default, key) for key in idle_options(options, method)}
+    return replace(options, method=method, **unused)
+
+
+def idle_options(options: Options, method: str | None) -> tuple[str, ...]:
+    """Options that are said, and that another method has no use for."""
+    return () if method is None else tuple(_misplaced(replace(options, method=method)))
+
+
+def _misplaced(options: Options) -> dict[str, str]:
+    """Say why options that are given do not go with the method."""
+    messages = {
+        key: _owned_by(key, owners)
+        for key, owners in OWNERS.items()
+        if getattr(options, key) is not None and options.method not in owners
+    }
+    if options.method != FULL_BAYES:
+        return messages
+    if options.starts != 1:
+        messages["starts"] = f"{FULL_BAYES} has chains instead; remove it"
+    if options.max_evaluations != Options().max_evaluations:
+        messages["max_evaluations"] = f"{FULL_BAYES} has draws and tune instead; remove it"
+    if options.covariance in ("r", "s"):
+        messages["covariance"] = f"errors of {FULL_BAYES} are those of its draws; remove it"
+    return messages
+
+
+def _owned_by(key: str, owners: tuple[str, ...]) -> str:
     methods = " or ".join(f'method = "{name}"' for name in owners)
     note = " (foce is without, focei with)" if key == "interaction" else ""
     return f"goes with {methods} only{note}; remove it"

@@ -17,7 +17,7 @@ from pkmodel.definition.model_check import (
     theta_problems,
     use_problems,
 )
-from pkmodel.definition.option_check import FULL_BAYES, OWNERS, option_problems
+from pkmodel.definition.option_check import FULL_BAYES, OWNERS, by_method, option_problems
 from pkmodel.definition.prior_check import MISPLACED, place_of, prior_problems
 from pkmodel.definition.random_effect_check import distribution_problems, omega_problems
 from pkmodel.definition.record import DataSpec, Definition
@@ -50,13 +50,16 @@ _REQUIRED = {
 }
 
 
-def read_definition(path: str | Path) -> Definition:
+def read_definition(path: str | Path, *, method: str | None = None) -> Definition:
     """Read a fit definition.
 
     Parameters
     ----------
     path : str or Path
         A TOML file, or the bare name of a shipped definition.
+    method : str, optional
+        The method that will be asked for in place of the file's own. The file is judged by it, and
+        may say what it has no use for; the record holds what the file says.
 
     Returns
     -------
@@ -73,10 +76,12 @@ def read_definition(path: str | Path) -> Definition:
     'cl * WT'
     """
     file = find_definition(path)
-    return build_definition(read_document(file), file)
+    return build_definition(read_document(file), file, method=method)
 
 
-def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
+def build_definition(
+    raw: Mapping[str, Any], path: Path, *, method: str | None = None
+) -> Definition:
     """Check a parsed document and make its record.
 
     Parameters
@@ -85,6 +90,8 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
         As parsed from TOML.
     path : Path
         The file; names the source, and its folder is where relative data files are looked for.
+    method : str, optional
+        As for `read_definition`.
 
     Returns
     -------
@@ -102,13 +109,13 @@ def build_definition(raw: Mapping[str, Any], path: Path) -> Definition:
     residual = residual_error(document.residual or ResidualSection())
     options = Options(**document.fit.model_dump()) if document.fit is not None else Options()
     problems = [
-        *_misplaced_priors(document, options, shape.incomplete),
+        *(_misplaced_priors(document, options, shape.incomplete) if method is None else []),
         *shape.problems,
         *_data_problems(document.data),
         *_structure_problems(document.model, theta, shape.incomplete),
         *_effect_problems(document, theta, omega, shape.incomplete),
         *_residual_problems(document.residual, residual, shape.incomplete),
-        *_option_problems(options, shape.incomplete),
+        *_option_problems(options, method, shape.incomplete),
         *_prior_problems(document, theta, omega, residual, shape.incomplete),
         *(group_problems(document.groups) if "groups" not in shape.incomplete else []),
     ]
@@ -178,9 +185,16 @@ def _residual_problems(
     return problems
 
 
-def _option_problems(options: Options, incomplete: frozenset[str]) -> list[Problem]:
-    """Check the options; where the method may be what is left out, without what depends on it."""
-    problems = option_problems(options)
+def _option_problems(
+    options: Options, method: str | None, incomplete: frozenset[str]
+) -> list[Problem]:
+    """Check the options; where the method may be what is left out, without what depends on it.
+
+    A method that takes the place of the file's own is judged where it is used.
+    """
+    problems = option_problems(by_method(options, method))
+    if method is not None:
+        problems = [problem for problem in problems if problem.place != "[fit] method"]
     if "fit" in incomplete:
         places = {f"[fit] {key}" for key in OWNERS}
         problems = [problem for problem in problems if problem.place not in places]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pkmodel.diagnostics.parameters import Parameter
+from pkmodel.estimate.pooled import log_misfit
 from pkmodel.models.model import Model
 from pkmodel.number import number
 from pkmodel.problem import Problem
@@ -21,6 +22,12 @@ Vector = NDArray[np.float64]
 
 FARTHEST = 1e4
 """Times or parts of its initial value that a typical value may have come to."""
+
+OUT_OF_RANGE = 10.0
+"""Factor between typical predictions and observations that few initial values are off by."""
+
+NEARLY_ALL = 0.95
+"""Share of the observations that counts as all, for some rows are odd in any data."""
 
 LARGEST_RSE = 100.0
 """Percent, of a parameter that is above zero by its nature."""
@@ -32,6 +39,33 @@ LARGEST_ERROR = 1.0
 """Standard deviation of a residual over the prediction, or on the log scale."""
 
 RELATIVE = ("proportional", "lognormal")
+
+
+def implausible_start(problem: Problem) -> list[str]:
+    """Say that the initial values predict something else than what was observed.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    list of str
+        A warning where next to all typical predictions at the initial values are on one side of
+        their observations, by more than a factor of `OUT_OF_RANGE`.
+    """
+    misfit = log_misfit(problem, problem.packing.initial())
+    if not misfit.size:
+        return []
+    limit = np.log(OUT_OF_RANGE)
+    sides = {"above": np.mean(misfit > limit), "below": np.mean(misfit < -limit)}
+    return [
+        f"typical predictions at the initial values are {side} the observations by more than a "
+        f"factor of {OUT_OF_RANGE:g}, nearly all of them: are DV and AMT in the units that [data] "
+        "units says, and the initial values in [theta] in L and L per unit of time?"
+        for side, share in sides.items()
+        if share >= NEARLY_ALL
+    ]
 
 
 def implausible_estimates(

@@ -51,8 +51,8 @@ def _local_line(x: Vector, y: Vector, point: float, span: float) -> float:
     distance = np.abs(x - point)
     nearest = int(np.ceil(span * x.size))
     reach = np.partition(distance, nearest - 1)[nearest - 1]
-    if reach == 0.0:
-        return float(np.mean(y[distance == 0.0]))
+    if distance.min() == reach:
+        return float(np.mean(y[distance == reach]))
     weight = np.clip(1.0 - (distance / reach) ** 3, 0.0, None) ** 3
     weight /= weight.sum()
     middle, level = weight @ x, weight @ y

@@ -40,9 +40,14 @@ def _size(misfit: Vector) -> float:
     return total if np.isfinite(total) else np.inf
 
 
+def log_misfit(problem: Problem, x: Vector) -> Vector:
+    """Log f - log y of each row that counts, at eta = 0."""
+    return _misfit(problem, x)[0]
+
+
 def typical_misfit(problem: Problem, x: Vector) -> float:
     """Median over the rows that count of |log f - log y| at eta = 0."""
-    misfit, _ = _misfit(problem, x)
+    misfit = log_misfit(problem, x)
     return float(np.median(np.abs(misfit))) if misfit.size else 0.0
 
 

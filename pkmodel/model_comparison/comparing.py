@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from pkmodel.model_comparison.same_data import check_same_data
 from pkmodel.model_comparison.score import LeftOut, spread_of_sum
 from pkmodel.model_comparison.testing import likelihood_ratios
 from pkmodel.result import Fit
+from pkmodel.suggestion import quoted
 
 
 def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) -> ModelComparison:
@@ -78,14 +79,30 @@ def compare(fits: Sequence[Fit] | Mapping[str, Fit], *, nested: bool = False) ->
 
 def _named(fits: Sequence[Fit] | Mapping[str, Fit]) -> dict[str, Fit]:
     """Give every fit a name of its own."""
+    if isinstance(fits, str) or not isinstance(fits, Iterable):
+        raise ModelError(
+            f"compare takes a list of fits, such as [pkmodel.fit(...), pkmodel.fit(...)], not "
+            f"{quoted(fits)}"
+        )
     listed = list(fits.values()) if isinstance(fits, Mapping) else list(fits)
     strangers = [type(fit).__name__ for fit in listed if not isinstance(fit, Fit)]
     if strangers:
         raise ModelError(f"compare takes fits (pkmodel.fit), not {', '.join(strangers)}")
-    if len(listed) < 2:
-        raise ModelError(f"compare takes at least two fits, not {len(listed)}")
+    check_several(len(listed))
     names = list(fits) if isinstance(fits, Mapping) else _names(listed)
     return dict(zip(names, listed, strict=True))
+
+
+def check_several(fits: int) -> None:
+    """Refuse to compare fewer than two fits.
+
+    Raises
+    ------
+    ModelError
+        There is one, or none.
+    """
+    if fits < 2:
+        raise ModelError(f"compare takes at least two fits, not {fits}")
 
 
 def _names(fits: Sequence[Fit]) -> list[str]:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
-from pkmodel.models.prior import Priors
+from pkmodel.errors import ModelError, Problem
+from pkmodel.models.prior import EXAMPLE_OF_ALL, Priors
+from pkmodel.suggestion import quoted
 
 DISTRIBUTIONS = ("lognormal", "normal", "logitnormal")
 
@@ -89,6 +91,11 @@ class Model:
         ``"lognormal"`` (default), ``"normal"`` or ``"logitnormal"`` by parameter.
     priors : Priors or None
         For ``method = "nuts"`` only.
+
+    Raises
+    ------
+    ModelError
+        Something else stands where `Priors` are expected.
     """
 
     structure: str
@@ -98,6 +105,11 @@ class Model:
     residual: Residual
     distribution: Mapping[str, str] = field(default_factory=dict)
     priors: Priors | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.priors, Priors | None):
+            message = f"expected Priors, such as {EXAMPLE_OF_ALL}, got {quoted(self.priors)}"
+            raise ModelError(Problem(message, "priors"))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ ALLOWED = {
 """Tables of `Priors`, and the families that parameters of each may have."""
 
 EXAMPLE = 'Prior("lognormal", (1.0, 0.5))'
+EXAMPLE_OF_ALL = f"Priors(theta={{'cl': {EXAMPLE}}})"
 
 
 @dataclass(frozen=True)

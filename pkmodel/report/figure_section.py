@@ -8,6 +8,7 @@ from pkmodel.number import count, listed
 from pkmodel.plots.goodness_of_fit import observed_against_predicted, weighted_residuals
 from pkmodel.plots.individual_fits import individual_fits
 from pkmodel.plots.random_effects import effect_against_covariates, effect_distribution
+from pkmodel.plots.scatter import TREND_NAME
 from pkmodel.report.content import Part, Section, Text
 from pkmodel.report.drawing import draw
 from pkmodel.report.run_folder import Run
@@ -33,14 +34,14 @@ def goodness_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section:
             draw(
                 identity,
                 "Observations against population and individual predictions. Grey: identity; "
-                f"red: a smooth trend of the quantified observations.{_censored(table)}",
+                f"{TREND_NAME}: a smooth trend of the quantified observations.{_censored(table)}",
             ),
             draw(
                 residuals,
                 "Conditional weighted residuals (CWRES) against time and population prediction, "
                 "individual weighted residuals (IWRES) against individual prediction, and the "
                 "quantiles of CWRES with the 95 % band that each would keep to if they were "
-                "standard normal. Dashed: ±1.96; red: a smooth trend."
+                f"standard normal. Dashed: ±1.96; {TREND_NAME}: a smooth trend."
                 f"{_without_residual(table)}",
             ),
         ),
@@ -118,7 +119,8 @@ def effect_section(run: Run, subjects: Subjects, is_virtual: bool) -> Section:
                 effect_against_covariates(
                     table, name, drawn, shrinkage[name], is_virtual=is_virtual
                 ),
-                f"η of {name} against covariates; red: a smooth trend, or the median of a box.",
+                f"η of {name} against covariates; {TREND_NAME}: a smooth trend, or the median "
+                "of a box.",
             )
         )
     if others:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pkmodel.number import Number, fixed, number, percent
+from pkmodel.number import Number, fixed, number, percent, tenths
 from pkmodel.report.between import between, interval
 from pkmodel.report.content import Part, Section, Table, Text, table
 from pkmodel.report.run_folder import Correlations, Run
@@ -75,7 +75,7 @@ def _estimate(document: dict[str, Any], entry: dict[str, Any]) -> tuple[str, ...
     notes = ("fixed" if entry["fixed"] else "", entry["note"])
     return (
         number(entry["estimate"]),
-        fixed(entry["rse"], 1),
+        tenths(entry["rse"]),
         interval(entry["lower"], entry["upper"]),
         "" if document["status"] == "evaluated" else number(entry["init"]),
         ", ".join(note for note in notes if note),
@@ -137,7 +137,7 @@ def variability(entry: dict[str, Any], distribution: str) -> tuple[str, str]:
     ends = (entry["estimate"], entry["lower"], entry["upper"])
     if distribution == "lognormal":
         middle, low, high = (coefficient_of_variation(value) for value in ends)
-        return fixed(middle, 1), between(fixed(low, 1), fixed(high, 1))
+        return tenths(middle), between(tenths(low), tenths(high))
     middle, low, high = (None if v is None or v < 0.0 else float(np.sqrt(v)) for v in ends)
     return f"SD {number(middle)}", interval(low, high)
 

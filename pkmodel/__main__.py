@@ -1,0 +1,5 @@
+"""Run the command line by ``python -m pkmodel``."""
+
+from pkmodel.cli import main
+
+main()
