@@ -233,12 +233,12 @@ def draw_picture(target: str, found: list[Replicate]) -> None:
     figure.savefig(TABLE.with_name(f"{TABLE.stem}_{target}.png"), dpi=130)
 
 
-def kept_rows(others: set[str]) -> list[dict[str, object]]:
-    """Read the rows of other targets that the table has."""
+def rows_of_others(target: str) -> list[dict[str, object]]:
+    """Read the rows of the other target, if the table has any."""
     if not TABLE.exists():
         return []
     with TABLE.open(newline="") as file:
-        return [dict(row) for row in csv.DictReader(file) if row["target"] in others]
+        return [dict(row) for row in csv.DictReader(file) if row["target"] != target]
 
 
 def main() -> None:
@@ -255,7 +255,7 @@ def main() -> None:
         new = rows_of(target, found)
         shown = ["target", "quantity", "failed", "doubtful", "chi_square_p", "distribution_p"]
         print(pd.DataFrame(new)[shown].to_string(index=False), flush=True)
-        rows = sorted(kept_rows({"joint", "marginal"} - {target}) + new, key=lambda r: r["target"])
+        rows = sorted(rows_of_others(target) + new, key=lambda r: r["target"])
         with TABLE.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,28 +47,29 @@ def informed_shares(problem: Problem, anchor: Anchor) -> Vector:
     return np.asarray(np.mean(conditional, axis=0) / np.diag(omega))
 
 
-def known_effects(problem: Problem, anchor: Anchor) -> NDArray[np.bool_]:
+def known_effects(problem: Problem, anchor: Anchor, largest: float = CERTAIN) -> NDArray[np.bool_]:
     """Tell of which effects the data tell, and of their variance too.
 
     Of the others the variance is the neck of a funnel where their coordinates are centred: a walk
     would not come near to a small one.
+
+    Parameters
+    ----------
+    problem : Problem
+    anchor : Anchor
+    largest : float
+        Deviation of the logarithm of an effect's standard deviation that counts as known.
     """
-    is_certain = _deviations(problem, anchor) < CERTAIN
+    deviations = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))
+    deviation = dict(zip(problem.packing.names, deviations, strict=True))
+    labels = [f"{'occasion' if e.occasion else 'omega'} {e.parameter}" for e in problem.effects]
+    is_certain = np.array([deviation.get(label, 0.0) < largest for label in labels])
     return is_certain & (informed_shares(problem, anchor) < INFORMED)
 
 
 def is_nearly_normal(problem: Problem, anchor: Anchor) -> bool:
     """Tell whether the data tell of all effects, and of their variances so much."""
-    is_clear = _deviations(problem, anchor) < CLEAR
-    return bool(np.all(known_effects(problem, anchor) & is_clear))
-
-
-def _deviations(problem: Problem, anchor: Anchor) -> Vector:
-    """Posterior deviations of the logarithms of the effects' standard deviations, 0 where fixed."""
-    found = np.sqrt(np.diag(anchor.spread @ anchor.spread.T))
-    deviation = dict(zip(problem.packing.names, found, strict=True))
-    labels = [f"{'occasion' if e.occasion else 'omega'} {e.parameter}" for e in problem.effects]
-    return np.array([deviation.get(label, 0.0) for label in labels])
+    return bool(np.all(known_effects(problem, anchor, CLEAR)))
 
 
 def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
@@ -77,11 +80,18 @@ def choose_coordinates(problem: Problem, anchor: Anchor) -> Coordinates:
 def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]) -> Coordinates:
     """Shape coordinates at the anchor: modes and conditional spread, and how they follow.
 
-    A spread follows the residual coefficients alone.
+    A spread follows the residual coefficients alone, and not where it is not known on both sides.
     """
     terms = anchor.evaluation.terms
     factor = problem.packing.unpack(anchor.x).factor
-    slope, growth = _followed(problem, anchor, centred)
+    everything = range(anchor.x.size)
+
+    def place(x: Vector, terms: Terms) -> Vector:
+        return _coordinates(problem, x, terms.eta, centred)
+
+    def log_width(x: Vector, terms: Terms) -> Vector:
+        return _log_widths(problem, x, terms, centred)
+
     exact = problem.with_method("laplace").evaluate(anchor.x, terms.eta).terms
     covariance = np.where(
         (exact.status == FOUND)[:, None, None], exact.covariance, factor @ factor.T
@@ -91,43 +101,34 @@ def make_coordinates(problem: Problem, anchor: Anchor, centred: NDArray[np.bool_
     n = len(centred)
     return Coordinates(
         centred=centred,
-        place=np.ascontiguousarray(_coordinates(problem, anchor.x, terms.eta, centred).T),
-        slope=np.ascontiguousarray(slope.transpose(2, 0, 1)),
-        growth=np.ascontiguousarray(growth[problem.packing.sigma_part].transpose(2, 0, 1)),
+        place=np.ascontiguousarray(place(anchor.x, terms).T),
+        slope=_followed(anchor, everything, place),
+        growth=np.nan_to_num(_followed(anchor, everything[problem.packing.sigma_part], log_width)),
         spread=np.ascontiguousarray(spread.transpose(1, 2, 0)),
         skew=np.zeros((n, n, n, problem.n_subjects)),
     )
 
 
 def _followed(
-    problem: Problem, anchor: Anchor, centred: NDArray[np.bool_]
-) -> tuple[Vector, Vector]:
-    """Slopes in x of modes and of the logarithm of their widths; arrays (size, subjects, n).
-
-    A width that is not known on both sides is taken not to follow.
-    """
-    slope, growth = [], []
-    for step, *sides in zip(
-        anchor.step * np.eye(anchor.x.size), anchor.above, anchor.below, strict=True
-    ):
-        (place_above, log_above), (place_below, log_below) = (
-            _place_and_width(problem, x, terms, centred)
-            for x, terms in zip((anchor.x + step, anchor.x - step), sides, strict=True)
-        )
-        slope.append((place_above - place_below) / (2.0 * anchor.step))
-        growth.append(np.nan_to_num(log_above - log_below) / (2.0 * anchor.step))
-    return np.array(slope), np.array(growth)
+    anchor: Anchor, parts: Iterable[int], value: Callable[[Vector, Terms], Vector]
+) -> Vector:
+    """Slopes in some packed parameters of what modes at them give; array (n, parts, subjects)."""
+    steps = anchor.step * np.eye(anchor.x.size)
+    slopes = [
+        (value(anchor.x + steps[k], anchor.above[k]) - value(anchor.x - steps[k], anchor.below[k]))
+        / (2.0 * anchor.step)
+        for k in parts
+    ]
+    shape = (len(slopes), *anchor.evaluation.terms.eta.shape)
+    return np.ascontiguousarray(np.reshape(slopes, shape).transpose(2, 0, 1))
 
 
-def _place_and_width(
-    problem: Problem, x: Vector, terms: Terms, centred: NDArray[np.bool_]
-) -> tuple[Vector, Vector]:
-    """Coordinates of the modes, and logarithms of their widths, NaN where one was not found."""
+def _log_widths(problem: Problem, x: Vector, terms: Terms, centred: NDArray[np.bool_]) -> Vector:
+    """Logarithms of the widths of coordinates about their modes, NaN where one was not found."""
     mixing = _mixing(problem.packing.unpack(x).factor, centred)
     is_found = (terms.status == FOUND)[:, None, None]
     covariance = np.where(is_found, terms.covariance, np.nan)
-    variance = np.einsum("ab,ibc,ac->ia", mixing, covariance, mixing)
-    return _coordinates(problem, x, terms.eta, centred), 0.5 * np.log(variance)
+    return np.asarray(0.5 * np.log(np.einsum("ab,ibc,ac->ia", mixing, covariance, mixing)))
 
 
 def _mixing(factor: Vector, centred: NDArray[np.bool_]) -> Vector:
